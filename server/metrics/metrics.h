@@ -1,0 +1,77 @@
+// Every metric's name, type, unit and labels; what /metrics prints. Golden:
+// tests/golden/metrics_names.txt.
+//
+// Threads: every method may be called concurrently and never blocks for long.
+#ifndef LBW_METRICS_METRICS_H_
+#define LBW_METRICS_METRICS_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace lbw::metrics {
+
+// name, type, labels:
+//   lbw_rpc_requests_total{service,method,code}               counter    calls that ended, by
+//   canonical code lbw_rpc_duration_seconds{service,method,code}             histogram  from
+//   arrival to the last byte, failures included lbw_rpc_in_flight{service} gauge
+//   lbw_detect_stage_seconds{model,stage}                     histogram  stage: queue, decode,
+//   preprocess, compute, postprocess, draw lbw_detect_pictures_total{model,result} counter result:
+//   ok, error lbw_detect_queue_length{model,version}                    gauge      calls that wait
+//   lbw_model_load_seconds{model,result}                      histogram
+//   lbw_models_loaded                                         gauge
+//   lbw_models_loaded_bytes                                   gauge
+//   lbw_quantize_tensors_total{scheme}                        counter
+//   lbw_quantize_weights_total                                counter
+//   lbw_quantize_seconds{call}                                histogram  call: artifact, version
+//   lbw_upload_bytes_total                                    counter    bytes committed
+//   lbw_artifacts, lbw_stored_bytes, lbw_unfinished_uploads   gauge      read when scraped
+//   lbw_build_info{version}                                   gauge      1
+//   lbw_ready                                                 gauge      1 while /readyz answers
+//   200 process_start_time_seconds, process_resident_memory_bytes, process_cpu_seconds_total,
+//   process_open_fds
+class Metrics {
+ public:
+  virtual ~Metrics() = default;
+
+  virtual void RpcStarted(std::string_view service) = 0;
+  virtual void RpcEnded(std::string_view service, std::string_view method, std::string_view code,
+                        double seconds) = 0;
+
+  virtual void StageDone(std::string_view model, std::string_view stage, double seconds) = 0;
+  virtual void PictureDone(std::string_view model, bool ok) = 0;
+  virtual void QueueLength(std::string_view model, int64_t version, size_t calls) = 0;
+  virtual void RemoveVersion(std::string_view model, int64_t version) = 0;
+  virtual void LoadDone(std::string_view model, double seconds, bool ok) = 0;
+  virtual void LoadedChanged(size_t versions, uint64_t bytes) = 0;
+
+  virtual void TensorQuantized(std::string_view scheme, int64_t weights) = 0;
+  virtual void QuantizeDone(std::string_view call, double seconds) = 0;
+  virtual void UploadCommitted(uint64_t bytes) = 0;
+  virtual void SetReady(bool ready) = 0;
+
+  struct StoreNumbers {
+    uint64_t artifacts = 0;
+    uint64_t stored_bytes = 0;
+    uint64_t unfinished_uploads = 0;
+  };
+  // Asked at every scrape.
+  virtual void SetStoreNumbers(std::function<StoreNumbers()> read) = 0;
+
+  // The text exposition format.
+  virtual std::string Scrape() const = 0;
+};
+
+// Labels that clients choose (model names) are bounded: beyond max_models distinct names they are
+// counted under "other".
+struct MetricsOptions {
+  std::string version;
+  size_t max_models = 1000;
+};
+std::unique_ptr<Metrics> NewMetrics(const MetricsOptions& options);
+
+}  // namespace lbw::metrics
+
+#endif  // LBW_METRICS_METRICS_H_

@@ -1,0 +1,92 @@
+// A model: a graph with its constants and the spec that says what goes in and what comes out; its
+// bundle; quantizing it.
+//
+// Threads: values and pure functions.
+#ifndef LBW_MODEL_MODEL_H_
+#define LBW_MODEL_MODEL_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/cancel.h"
+#include "base/io.h"
+#include "detect/decoder.h"
+#include "detect/spec.h"
+#include "graph/graph.h"
+#include "quant/layer_rules.h"
+#include "quant/quantize.h"
+
+namespace lbw::model {
+
+// The spec of CONTRACTS: YAML or JSON; unknown keys are errors.
+struct ModelSpec {
+  detect::InputSpec input;
+  std::vector<std::string> classes;
+  detect::HeadSpec head;
+  bool operator==(const ModelSpec&) const = default;
+};
+
+// Errors: kInvalidArgument, BAD_SPEC - names the key (head.boxes.variances), its value and what is
+// expected, with the line where YAML
+//         knows it. Bounded: 1 MiB of text, 64 levels.
+absl::StatusOr<ModelSpec> ParseSpec(std::string_view text);
+// Canonical JSON with every default filled in; ParseSpec reads it back to the same value.
+std::string SpecToJson(const ModelSpec& spec);
+
+struct Model {
+  graph::Graph graph;
+  graph::Constants constants;
+  ModelSpec spec;
+};
+
+// Puts a graph and a spec together: one picture input of the spec's channels and size, roles that
+// exist, traced to the values before their activation (ModelSpec::head.*.logits), shapes that fit
+// the head, class count, priors. Errors: kInvalidArgument, BAD_SPEC or BAD_GRAPH - names role,
+// value, shape and expectation; a graph whose activation contradicts the spec.
+absl::StatusOr<Model> MakeModel(graph::Graph graph, graph::Constants constants, ModelSpec spec);
+
+// A decoder for the model's head.
+absl::StatusOr<std::unique_ptr<detect::Decoder>> MakeDecoder(const Model& model);
+
+// Bundle: one safetensors file with the constants, and `lbw.graph` and `lbw.spec` as JSON in its
+// metadata.
+absl::Status WriteBundle(const Model& model, base::ByteSink& sink);
+// Errors: kInvalidArgument, BAD_FILE, BAD_GRAPH, BAD_SPEC; the reader's.
+absl::StatusOr<Model> ReadBundle(const base::RandomAccessReader& reader);
+
+// The constants alone, as float safetensors (low-bit weights dequantized to f32).
+absl::Status WriteFloatTensors(const Model& model, base::ByteSink& sink);
+
+struct QuantizeOptions {
+  quant::TensorOptions tensor;  // axis and groups are the node's; those here are not looked at
+  std::vector<quant::LayerRule> rules;
+};
+
+struct QuantizeOutcome {
+  std::vector<quant::TensorReport>
+      reports;  // every weight in graph order, then the other constants by name
+  // rules[i] -> tensors that it caught; the last entry: those that no rule caught.
+  std::vector<std::vector<std::string>> caught;
+};
+
+// Called before each tensor; a status other than OK ends the work.
+using QuantizeProgress =
+    std::function<absl::Status(size_t done, size_t total, std::string_view tensor)>;
+
+// What each weight would become; nothing is computed.
+absl::StatusOr<QuantizeOutcome> PlanQuantization(const Model& model,
+                                                 const QuantizeOptions& options);
+// Replaces the weights of the model by their codes. On error the model is as it was.
+// Errors: kInvalidArgument - BAD_OPTIONS, NON_FINITE (names tensor and index), NOTHING_TO_QUANTIZE,
+// ALREADY_QUANTIZED; progress's.
+absl::StatusOr<QuantizeOutcome> QuantizeModel(Model& model, const QuantizeOptions& options,
+                                              const QuantizeProgress& progress);
+
+}  // namespace lbw::model
+
+#endif  // LBW_MODEL_MODEL_H_

@@ -1,0 +1,126 @@
+// Models, immutable versions, aliases, and what each version came from.
+//
+// A version is a bundle (a safetensors blob) and a row. States: CREATING -> READY | FAILED; READY |
+// FAILED -> DELETING. A version that is CREATING when the server starts had lost its maker and
+// becomes FAILED. Threads: every method may be called concurrently.
+#ifndef LBW_REGISTRY_REGISTRY_H_
+#define LBW_REGISTRY_REGISTRY_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/ids.h"
+#include "store/database.h"
+
+namespace lbw::registry {
+
+enum class VersionState : uint8_t { kCreating, kReady, kFailed, kDeleting };
+
+struct Version {
+  std::string model;
+  int64_t number = 0;  // from 1, never used again
+  VersionState state = VersionState::kCreating;
+  absl::Time create_time;
+  std::string source_artifact;    // sha256 of the imported file; empty for a quantized version
+  std::optional<int64_t> parent;  // number of the version it was quantized from
+  std::string bundle;             // sha256
+  uint64_t bundle_bytes = 0;
+  bool quantized = false;
+  // Opaque to this room: protojson of the API's messages, stored as the caller gave them.
+  std::string quantization_json;  // QuantizationOptions; empty for a float version
+  std::string report_json;        // QuantizationReport and rule matches; empty for a float version
+  std::string spec_json;
+  int64_t max_batch = 0;  // 0 = any
+  std::string head_kind;
+  std::vector<std::string> classes;
+  std::string error;
+  std::vector<std::string> import_notes;
+};
+
+struct Alias {
+  std::string model;
+  std::string alias;
+  int64_t version = 0;
+  absl::Time update_time;
+};
+
+struct Model {
+  std::string name;
+  absl::Time create_time;
+  std::vector<Alias> aliases;     // by name
+  std::vector<Version> versions;  // newest first, without report_json
+};
+
+// What a version that is being made already knows.
+struct VersionDraft {
+  std::string model;
+  std::string source_artifact;
+  std::optional<int64_t> parent;
+  bool quantized = false;
+  std::string quantization_json;
+};
+
+class Registry {
+ public:
+  virtual ~Registry() = default;
+
+  // Makes the model and its version 1 (CREATING). Errors: kAlreadyExists; kResourceExhausted,
+  // LIMIT_EXCEEDED - too many models.
+  virtual absl::StatusOr<Version> CreateModel(const VersionDraft& draft) = 0;
+  // Adds the next version (CREATING). Errors: kNotFound.
+  virtual absl::StatusOr<Version> CreateVersion(const VersionDraft& draft) = 0;
+  // CREATING -> READY with everything filled in; the bundle's blob must be durable before. Version
+  // 1 also gets the alias "stable".
+  virtual absl::StatusOr<Version> PublishVersion(const Version& version) = 0;
+  // Gives up a version that could not be made: its row goes away, and the model's too when it was
+  // created for it.
+  virtual absl::Status AbandonVersion(std::string_view model, int64_t number) = 0;
+
+  virtual absl::StatusOr<Model> GetModel(std::string_view model) = 0;
+  virtual absl::StatusOr<Version> GetVersion(std::string_view model, int64_t number) = 0;
+  struct ModelPage {
+    std::vector<Model> models;  // by name
+    std::string next_token;
+  };
+  virtual absl::StatusOr<ModelPage> ListModels(int page_size, std::string_view token) = 0;
+
+  // What a call means: the version itself; the alias's; for a name alone "stable", else the newest
+  // READY float version. Errors: kNotFound; kFailedPrecondition, VERSION_NOT_READY.
+  virtual absl::StatusOr<Version> Resolve(const base::ModelRef& ref) = 0;
+  // Where quantizing starts: like Resolve, but a name or an alias that leads to a quantized version
+  // means its float ancestor. Errors: as Resolve; kFailedPrecondition, ALREADY_QUANTIZED - a
+  // quantized version named outright (the message names the ancestor).
+  virtual absl::StatusOr<Version> ResolveFloat(const base::ModelRef& ref) = 0;
+
+  // Errors: kNotFound; kInvalidArgument, RESERVED - "job-..."; kFailedPrecondition,
+  // VERSION_NOT_READY.
+  virtual absl::StatusOr<Alias> SetAlias(std::string_view model, std::string_view alias,
+                                         int64_t version) = 0;
+  virtual absl::Status DeleteAlias(std::string_view model, std::string_view alias) = 0;
+  // Errors: kNotFound; kFailedPrecondition, IN_USE - an alias points at it, or a version was made
+  // from it (kForce: neither matters).
+  enum class Force { kNo, kYes };
+  virtual absl::Status DeleteVersion(std::string_view model, int64_t number, Force force) = 0;
+  virtual absl::Status DeleteModel(std::string_view model, Force force) = 0;
+
+  virtual absl::StatusOr<int64_t> CountModels() = 0;
+};
+
+struct RegistryLimits {
+  int64_t max_models = 10'000;
+  int64_t max_versions_per_model = 1'000;
+};
+
+// database is borrowed. Runs recovery (CREATING -> FAILED).
+absl::StatusOr<std::unique_ptr<Registry>> OpenRegistry(store::Database& database,
+                                                       const RegistryLimits& limits);
+
+}  // namespace lbw::registry
+
+#endif  // LBW_REGISTRY_REGISTRY_H_

@@ -1,0 +1,84 @@
+// The gRPC services of lbw.v1: each converts, calls its rooms, and maps the status. Long work runs
+// on a pool of its own, never on gRPC's threads.
+//
+// Lifetime: the rooms in ServiceContext are borrowed and outlive the services; Services outlives
+// the grpc::Server that serves it.
+#ifndef LBW_RPC_SERVICES_H_
+#define LBW_RPC_SERVICES_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace grpc {
+class Service;
+class ServerBuilder;
+namespace experimental {
+class ServerInterceptorFactoryInterface;
+}
+}  // namespace grpc
+
+namespace lbw::store {
+class ArtifactStore;
+}
+namespace lbw::registry {
+class Registry;
+}
+namespace lbw::serving {
+class Detector;
+}
+namespace lbw::metrics {
+class Metrics;
+}
+namespace lbw::base {
+class ThreadPool;
+}
+
+namespace lbw::rpc {
+
+struct ServiceLimits {
+  uint64_t max_import_bytes = uint64_t{2} << 30;
+  uint64_t loaded_bytes = uint64_t{4} << 30;
+  size_t queue_calls = 256;
+  int threads = 1;
+};
+
+struct ServiceContext {
+  store::ArtifactStore* artifacts = nullptr;
+  registry::Registry* registry = nullptr;
+  serving::Detector* detector = nullptr;
+  metrics::Metrics* metrics = nullptr;
+  base::ThreadPool* long_work = nullptr;   // quantize, import, export
+  base::ThreadPool* short_work = nullptr;  // database and disk: everything else that may block
+  const std::atomic<bool>* draining = nullptr;
+  std::string version;
+  absl::Time start_time;
+  ServiceLimits limits;
+};
+
+class Services {
+ public:
+  explicit Services(const ServiceContext& context);
+  ~Services();
+  // Registers every service. message limits, credentials and ports are the caller's.
+  void RegisterWith(grpc::ServerBuilder& builder);
+  // Names for grpc.health.v1: "lbw.v1.DetectionService", ...
+  std::vector<std::string> names() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Counts, times and logs every call, also those that fail; the id of a call comes from the metadata
+// x-request-id or is made.
+std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> NewMetricsInterceptorFactory(
+    metrics::Metrics& metrics);
+
+}  // namespace lbw::rpc
+
+#endif  // LBW_RPC_SERVICES_H_

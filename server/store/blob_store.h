@@ -1,0 +1,56 @@
+// Blobs: immutable bytes named by their SHA-256.
+//
+// Durability: a blob is written to a temporary name, synced, renamed, and its folder synced before
+// Commit answers. A crash leaves
+//             either the whole blob or a temporary file that the next Open sweeps.
+// Threads:    every method may be called concurrently.
+#ifndef LBW_STORE_BLOB_STORE_H_
+#define LBW_STORE_BLOB_STORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/io.h"
+
+namespace lbw::store {
+
+struct BlobInfo {
+  std::string sha256;
+  uint64_t size_bytes = 0;
+};
+
+// A blob being written; hashes as it goes. Dropped (bytes removed) unless Commit was called.
+// Threads: one at a time.
+class BlobWriter : public base::ByteSink {
+ public:
+  // Makes it durable under its digest; an existing blob of the same digest is kept and is as good.
+  virtual absl::StatusOr<BlobInfo> Commit() = 0;
+};
+
+class BlobStore {
+ public:
+  virtual ~BlobStore() = default;
+  virtual absl::StatusOr<std::unique_ptr<BlobWriter>> NewBlob() = 0;
+  // Errors: kNotFound; kInternal.
+  virtual absl::StatusOr<std::unique_ptr<base::RandomAccessReader>> Open(
+      std::string_view sha256) const = 0;
+  virtual absl::StatusOr<bool> Exists(std::string_view sha256) const = 0;
+  // OK when it is not there.
+  virtual absl::Status Remove(std::string_view sha256) = 0;
+  // Every blob with its modification time, for sweeping.
+  struct Listed {
+    std::string sha256;
+    uint64_t size_bytes = 0;
+    absl::Time modified;
+  };
+  virtual absl::StatusOr<std::vector<Listed>> List() const = 0;
+};
+
+}  // namespace lbw::store
+
+#endif  // LBW_STORE_BLOB_STORE_H_

@@ -1,0 +1,62 @@
+# One target a room. A room's sources are the .cc files of its folder (not of its subfolders, which are targets of their own).
+#
+#   lbw_room(quant DEPS base)                          -> lbw_quant from server/quant/*.cc, lbw::quant
+#   lbw_room(detect/image DEPS detect PRIVATE opencv)  -> lbw_detect_image from server/detect/image/*.cc
+#
+# DEPS     rooms whose headers this room's headers include (PUBLIC)
+# PRIVATE  third-party targets; their headers stay inside the room
+add_library(lbw_options INTERFACE)
+target_include_directories(lbw_options INTERFACE "${CMAKE_SOURCE_DIR}/server")
+# -ffp-contract=off: the same bits on every instruction set.
+target_compile_options(lbw_options INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror -ffp-contract=off)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  target_compile_options(lbw_options INTERFACE -Wthread-safety -Wno-sign-conversion)
+else()
+  # GCC 12 reports these falsely inside libstdc++ and abseil at -O2.
+  target_compile_options(lbw_options INTERFACE -Wno-sign-conversion -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds)
+endif()
+if(LBW_SANITIZE)
+  target_compile_options(lbw_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
+  target_link_options(lbw_options INTERFACE -fsanitize=address,undefined)
+endif()
+
+function(lbw_room room)
+  cmake_parse_arguments(ARG "" "" "DEPS;PRIVATE;PUBLIC" ${ARGN})
+  string(REPLACE "/" "_" name "${room}")
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/server/${room}/*.cc")
+  list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
+  list(TRANSFORM ARG_DEPS REPLACE "/" "_")
+  list(TRANSFORM ARG_DEPS PREPEND "lbw_")
+  if(sources)
+    add_library(lbw_${name} STATIC ${sources})
+    target_link_libraries(lbw_${name} PUBLIC lbw_options ${ARG_DEPS} ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+  else()
+    add_library(lbw_${name} INTERFACE)
+    target_link_libraries(lbw_${name} INTERFACE lbw_options ${ARG_DEPS} ${ARG_PUBLIC})
+  endif()
+  add_library(lbw::${name} ALIAS lbw_${name})
+  set_property(GLOBAL APPEND PROPERTY LBW_ROOMS "${room}")
+endfunction()
+
+# One test binary from a folder of tests: tests/unit/quant/*_test.cc -> quant_test. Named <folder>_test; ctest runs it whole.
+function(lbw_test folder)
+  cmake_parse_arguments(ARG "" "NAME;TIMEOUT" "DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cc")
+  if(NOT sources)
+    return()
+  endif()
+  string(REPLACE "/" "_" name "${folder}")
+  if(ARG_NAME)
+    set(name "${ARG_NAME}")
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  add_executable(${name}_test ${sources})
+  target_include_directories(${name}_test PRIVATE "${CMAKE_SOURCE_DIR}/tests")
+  target_link_libraries(${name}_test PRIVATE lbw_options ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  target_compile_definitions(${name}_test PRIVATE LBW_SOURCE_DIR="${CMAKE_SOURCE_DIR}" LBW_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  add_test(NAME ${name} COMMAND ${name}_test --gtest_color=no)
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+endfunction()
