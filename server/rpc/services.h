@@ -56,12 +56,14 @@ struct ServiceContext {
   base::ThreadPool* short_work = nullptr;  // database and disk: everything else that may block
   const std::atomic<bool>* draining = nullptr;
   std::string version;
+  std::string device_detail;  // the CPU's model and instruction sets, for ServerService
   absl::Time start_time;
   ServiceLimits limits;
 };
 
 class Services {
  public:
+  // Everything in the context must be set.
   explicit Services(const ServiceContext& context);
   ~Services();
   // Registers every service. message limits, credentials and ports are the caller's.

@@ -1,0 +1,117 @@
+// Counts, times and logs every call: from its arrival to its status, or to its end where the client
+// left without one.
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/server_interceptor.h"
+#include "metrics/metrics.h"
+#include "rpc/services.h"
+#include "rpc/status_mapping.h"
+
+namespace lbw::rpc {
+namespace {
+
+using grpc::experimental::InterceptionHookPoints;
+using grpc::experimental::Interceptor;
+using grpc::experimental::InterceptorBatchMethods;
+using grpc::experimental::ServerRpcInfo;
+
+constexpr std::string_view kRequestIdKey = "x-request-id";
+constexpr size_t kMaxRequestIdBytes = 128;
+
+// "/lbw.v1.DetectionService/Detect" -> {"lbw.v1.DetectionService", "Detect"}.
+std::pair<std::string_view, std::string_view> SplitMethod(std::string_view path) {
+  if (!path.empty() && path.front() == '/') path.remove_prefix(1);
+  const size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return {"", path};
+  return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
+class MetricsInterceptor final : public Interceptor {
+ public:
+  MetricsInterceptor(metrics::Metrics& metrics, ServerRpcInfo* info) : metrics_(metrics) {
+    const auto [service, method] = SplitMethod(info->method());
+    service_ = service;
+    method_ = method;
+    metrics_.RpcStarted(service_);
+  }
+
+  // gRPC destroys the interceptor with the call, also where no status was sent.
+  ~MetricsInterceptor() override {
+    if (!ended_) End(grpc::StatusCode::CANCELLED, "the call ended without a status");
+  }
+
+  void Intercept(InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
+      ReadRequestId(methods);
+    }
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
+      const grpc::Status status = methods->GetSendStatus();
+      End(status.error_code(), status.error_message());
+    }
+    methods->Proceed();
+  }
+
+ private:
+  void ReadRequestId(InterceptorBatchMethods* methods) {
+    const auto* metadata = methods->GetRecvInitialMetadata();
+    if (metadata == nullptr) return;
+    const auto found = metadata->find({kRequestIdKey.data(), kRequestIdKey.size()});
+    if (found == metadata->end() || found->second.size() > kMaxRequestIdBytes) return;
+    request_id_.assign(found->second.data(), found->second.size());
+  }
+
+  void End(grpc::StatusCode code, const std::string& message) {
+    if (ended_) return;
+    ended_ = true;
+    const double seconds = static_cast<double>(watch_.ElapsedNs()) * 1e-9;
+    metrics_.RpcEnded(service_, method_, CodeName(code), seconds);
+    if (request_id_.empty()) request_id_ = base::NewId();
+    if (code == grpc::StatusCode::OK) {
+      base::LogDebug(
+          "rpc",
+          {{"method", method_}, {"code", "OK"}, {"seconds", seconds}, {"request_id", request_id_}});
+      return;
+    }
+    const auto level = code == grpc::StatusCode::INTERNAL || code == grpc::StatusCode::DATA_LOSS
+                           ? base::LogLevel::kError
+                           : base::LogLevel::kInfo;
+    base::Log(level, "rpc_failed",
+              {{"method", method_},
+               {"code", CodeName(code)},
+               {"message", message},
+               {"seconds", seconds},
+               {"request_id", request_id_}});
+  }
+
+  metrics::Metrics& metrics_;
+  const base::Stopwatch watch_;
+  std::string service_;
+  std::string method_;
+  std::string request_id_;
+  bool ended_ = false;
+};
+
+class Factory final : public grpc::experimental::ServerInterceptorFactoryInterface {
+ public:
+  explicit Factory(metrics::Metrics& metrics) : metrics_(metrics) {}
+  Interceptor* CreateServerInterceptor(ServerRpcInfo* info) override {
+    return new MetricsInterceptor(metrics_, info);
+  }
+
+ private:
+  metrics::Metrics& metrics_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> NewMetricsInterceptorFactory(
+    metrics::Metrics& metrics) {
+  return std::make_unique<Factory>(metrics);
+}
+
+}  // namespace lbw::rpc
