@@ -18,8 +18,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "base/reason.h"
+#include "base/strings.h"
 
 namespace lbw::base {
 
@@ -63,15 +63,18 @@ absl::Status WithContext(const absl::Status& status, std::string_view context);
 #define LBW_CONCAT_INNER_(a, b) a##b
 #define LBW_CONCAT_(a, b) LBW_CONCAT_INNER_(a, b)
 
+// Names that differ in every expansion: these macros nest, in lambdas inside their own argument.
 // Returns from the enclosing function when the expression's status is not OK.
-#define LBW_RETURN_IF_ERROR(expression)                                                 \
-  do {                                                                                  \
-    if (absl::Status lbw_status_ = (expression); !lbw_status_.ok()) return lbw_status_; \
+#define LBW_RETURN_IF_ERROR(expression) \
+  LBW_RETURN_IF_ERROR_(LBW_CONCAT_(lbw_status_, __COUNTER__), expression)
+#define LBW_RETURN_IF_ERROR_(status, expression)                         \
+  do {                                                                   \
+    if (absl::Status status = (expression); !status.ok()) return status; \
   } while (false)
 
 // LBW_ASSIGN_OR_RETURN(auto x, F()): assigns the value, or returns the status.
 #define LBW_ASSIGN_OR_RETURN(left, expression) \
-  LBW_ASSIGN_OR_RETURN_(LBW_CONCAT_(lbw_result_, __LINE__), left, expression)
+  LBW_ASSIGN_OR_RETURN_(LBW_CONCAT_(lbw_result_, __COUNTER__), left, expression)
 #define LBW_ASSIGN_OR_RETURN_(result, left, expression) \
   auto result = (expression);                           \
   if (!result.ok()) return result.status();             \

@@ -75,8 +75,8 @@ struct Sources {
 
 // Errors: kInvalidArgument - names key, value, limit and source; kNotFound - the file.
 absl::StatusOr<Loaded> Load(const Sources& sources);
-// Every LBW_ variable of this process but those of the client and the tests (LBW_SERVER,
-// LBW_TEST_DATA).
+// Every LBW_ variable of this process but those of the client, the tests and the build (LBW_SERVER,
+// LBW_TEST_DATA, LBW_JOBS) and those that Kubernetes makes for a Service (LBW_..._SERVICE_HOST).
 std::map<std::string, std::string> ReadEnvironment();
 // Every key with its flag, default and meaning, for --help and the documentation.
 struct KeyDoc {

@@ -20,7 +20,7 @@ struct InputSpec {
   int64_t height = 0;
   int64_t width = 0;
   Resize resize = Resize::kStretch;
-  float pad_value = 114;          // kLetterbox: 0..255
+  float pad_value = 114;          // kLetterbox, kShortestSide: 0..255, the pixel around the picture
   int64_t shortest_side_min = 0;  // kShortestSide
   int64_t shortest_side_max = 0;
   Interpolation interpolation = Interpolation::kLinear;
@@ -48,7 +48,9 @@ struct ValueSlice {
 // What a role reads: one value, or one a level.
 struct Role {
   std::vector<ValueSlice> values;
-  std::optional<Activation> activation;  // applied to what is read; none: what the head says
+  // Applied to what is read; left out: what the head says. Import sets kNone where the graph has
+  // applied the head's activation already (its declared outputs stay probabilities).
+  std::optional<Activation> activation;
   // The value before the activation, traced at import; losses use it. Empty where the graph has no
   // activation behind it.
   std::vector<ValueSlice> logits;
@@ -66,10 +68,20 @@ struct PriorLevel {
   bool operator==(const PriorLevel&) const = default;
 };
 
+// How four numbers become a box, p an anchor, v the variances, all in fractions of the input:
+//   center_size  centre = p.centre + x01 * v0 * p.size, size = p.size * exp(x23 * v1)
+//                (W. Liu et al., "SSD", arXiv 1512.02325 (2015), section 2.2, with Caffe's
+//                variances); without priors: centre and size as they are
+//   corners      x01 * v0 + p's upper left corner, x23 * v1 + p's lower right one; without priors:
+//                x_min, y_min, x_max, y_max as they are
+//   ltrb         distances from p's centre: x01 * v0 to the left and top, x23 * v1 to the right and
+//                bottom (Z. Tian et al., "FCOS", arXiv 1904.01355 (2019), section 3.1); needs
+//                priors
+// units: of the four numbers where they are lengths (not center_size with priors).
 struct BoxSpec {
   BoxEncoding encoding = BoxEncoding::kCenterSize;
   BoxUnits units = BoxUnits::kRelative;
-  std::array<float, 2> variances = {0.1F, 0.2F};  // centre, size
+  std::array<float, 2> variances = {0.1F, 0.2F};  // of the first two numbers, of the last two
   std::vector<PriorLevel> priors;
   std::string prior_tensor;  // or a constant [anchors, 4] of the graph, centre-size, relative
   bool operator==(const BoxSpec&) const = default;

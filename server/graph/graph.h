@@ -24,6 +24,8 @@ namespace lbw::graph {
 
 // The first dimension of an input that stands for the number of pictures.
 inline constexpr int64_t kBatch = -1;
+// Any other dimension that the file leaves open.
+inline constexpr int64_t kUnknownSize = -1;
 
 using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>,
                                std::vector<float>, std::vector<std::string>, base::Tensor>;
@@ -40,12 +42,15 @@ struct Node {
   float Float(std::string_view attribute, float fallback) const;
   std::string String(std::string_view attribute, std::string_view fallback) const;
   std::vector<int64_t> Ints(std::string_view attribute) const;  // empty when absent
+  bool Has(std::string_view attribute) const;
 };
 
 struct ValueInfo {
   std::string name;
   base::DType dtype = base::DType::kF32;
-  base::Shape shape;  // kBatch in the first place where the batch is symbolic
+  // kBatch in the first place where the batch is symbolic; kUnknownSize where a picture's height or
+  // width is fixed only when an executor compiles.
+  base::Shape shape;
 };
 
 struct Graph {
@@ -65,6 +70,8 @@ using Constants = std::map<std::string, Constant, std::less<>>;
 // Errors: kInvalidArgument - not a floating tensor.
 absl::StatusOr<base::Tensor> ConstantAsF32(const Constant& constant);
 base::Shape ShapeOf(const Constant& constant);
+// The type that a graph computes with: kF32 for floating constants and codes.
+base::DType DTypeOf(const Constant& constant);
 
 // Checks that the graph is well formed: unique outputs, every input produced before it is read,
 // known operators with the number of inputs they need, declared outputs produced. Errors:

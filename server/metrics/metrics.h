@@ -13,25 +13,26 @@
 
 namespace lbw::metrics {
 
-// name, type, labels:
-//   lbw_rpc_requests_total{service,method,code}               counter    calls that ended, by
-//   canonical code lbw_rpc_duration_seconds{service,method,code}             histogram  from
-//   arrival to the last byte, failures included lbw_rpc_in_flight{service} gauge
-//   lbw_detect_stage_seconds{model,stage}                     histogram  stage: queue, decode,
-//   preprocess, compute, postprocess, draw lbw_detect_pictures_total{model,result} counter result:
-//   ok, error lbw_detect_queue_length{model,version}                    gauge      calls that wait
-//   lbw_model_load_seconds{model,result}                      histogram
-//   lbw_models_loaded                                         gauge
-//   lbw_models_loaded_bytes                                   gauge
-//   lbw_quantize_tensors_total{scheme}                        counter
-//   lbw_quantize_weights_total                                counter
-//   lbw_quantize_seconds{call}                                histogram  call: artifact, version
-//   lbw_upload_bytes_total                                    counter    bytes committed
-//   lbw_artifacts, lbw_stored_bytes, lbw_unfinished_uploads   gauge      read when scraped
-//   lbw_build_info{version}                                   gauge      1
-//   lbw_ready                                                 gauge      1 while /readyz answers
-//   200 process_start_time_seconds, process_resident_memory_bytes, process_cpu_seconds_total,
-//   process_open_fds
+// clang-format off
+// name                                          type       labels, meaning
+// lbw_rpc_requests_total                        counter    service, method, code (canonical): calls that ended
+// lbw_rpc_duration_seconds                      histogram  service, method, code: from arrival to the last byte, failures too
+// lbw_rpc_in_flight                             gauge      service
+// lbw_detect_stage_seconds                      histogram  model, stage: queue decode preprocess compute postprocess draw
+// lbw_detect_pictures_total                     counter    model, result: ok error
+// lbw_detect_queue_length                       gauge      model, version: calls that wait
+// lbw_model_load_seconds                        histogram  model, result: ok error
+// lbw_models_loaded, lbw_models_loaded_bytes    gauge
+// lbw_quantize_tensors_total                    counter    scheme
+// lbw_quantize_weights_total                    counter
+// lbw_quantize_seconds                          histogram  call: artifact version
+// lbw_upload_bytes_total                        counter    bytes committed
+// lbw_artifacts, lbw_stored_bytes, lbw_unfinished_uploads   gauge   read when scraped
+// lbw_build_info                                gauge      version: always 1
+// lbw_ready                                     gauge      1 while /readyz answers 200
+// process_start_time_seconds, process_resident_memory_bytes, process_open_fds   gauge
+// process_cpu_seconds_total                     counter
+// clang-format on
 class Metrics {
  public:
   virtual ~Metrics() = default;

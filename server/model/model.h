@@ -32,8 +32,8 @@ struct ModelSpec {
 };
 
 // Errors: kInvalidArgument, BAD_SPEC - names the key (head.boxes.variances), its value and what is
-// expected, with the line where YAML
-//         knows it. Bounded: 1 MiB of text, 64 levels.
+//         expected, with the line where YAML knows it. Bounded: 1 MiB of text; every list and
+//         number has its limit; nesting that no key asks for is an error.
 absl::StatusOr<ModelSpec> ParseSpec(std::string_view text);
 // Canonical JSON with every default filled in; ParseSpec reads it back to the same value.
 std::string SpecToJson(const ModelSpec& spec);
@@ -46,8 +46,12 @@ struct Model {
 
 // Puts a graph and a spec together: one picture input of the spec's channels and size, roles that
 // exist, traced to the values before their activation (ModelSpec::head.*.logits), shapes that fit
-// the head, class count, priors. Errors: kInvalidArgument, BAD_SPEC or BAD_GRAPH - names role,
-// value, shape and expectation; a graph whose activation contradicts the spec.
+// the head, class count, priors.
+// Where the graph itself ends in the activation that head.score.activation names, the scores role
+// gets activation none: decoding reads the declared output as it is, losses read the logits.
+// Errors: kInvalidArgument, BAD_SPEC or BAD_GRAPH - names role, value, shape and expectation; a
+//         graph whose activation contradicts the spec; ALREADY_QUANTIZED - a constant whose name
+//         has an ending that the packed format reserves.
 absl::StatusOr<Model> MakeModel(graph::Graph graph, graph::Constants constants, ModelSpec spec);
 
 // A decoder for the model's head.
@@ -78,7 +82,8 @@ struct QuantizeOutcome {
 using QuantizeProgress =
     std::function<absl::Status(size_t done, size_t total, std::string_view tensor)>;
 
-// What each weight would become; nothing is computed.
+// What each weight would become; nothing is computed. Errors: those of QuantizeModel that need no
+// weights' values; rules that keep everything float are no error here.
 absl::StatusOr<QuantizeOutcome> PlanQuantization(const Model& model,
                                                  const QuantizeOptions& options);
 // Replaces the weights of the model by their codes. On error the model is as it was.

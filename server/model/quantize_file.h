@@ -23,10 +23,12 @@ struct QuantizeFileOutcome {
   std::vector<std::string> dropped;  // ONNX initializers that no node reads
 };
 
-// sink: where the packed file goes; not touched in a dry run.
+// sink: where the packed file goes; not touched in a dry run. After an error it may hold a part.
+// The file's own metadata are kept. Reports: the quantizable tensors in the file's order, then the
+// others by name; all by the layer rules, of which @outputs and @depthwise match nothing here.
 // Errors: kInvalidArgument - BAD_FILE, UNSUPPORTED_FORMAT, BAD_OPTIONS, NON_FINITE,
-// ALREADY_QUANTIZED (packed already, or a reserved
-//         name), NOTHING_TO_QUANTIZE; progress's; the sink's.
+//         ALREADY_QUANTIZED (packed already, or a reserved name), NOTHING_TO_QUANTIZE (in a dry run
+//         only where there is no weight at all); progress's; the sink's.
 absl::StatusOr<QuantizeFileOutcome> QuantizeSafetensors(const base::RandomAccessReader& reader,
                                                         const QuantizeOptions& options,
                                                         WriteMode mode, base::ByteSink& sink,
@@ -39,8 +41,9 @@ absl::StatusOr<QuantizeFileOutcome> QuantizeConstants(const graph::Graph& graph,
                                                       const QuantizeProgress& progress);
 
 enum class DequantizeTo { kF32, kSourceDType };
-// Packed file -> plain safetensors. Errors: kInvalidArgument - BAD_FILE; kFailedPrecondition -
-// nothing in it is packed.
+// Packed file -> plain safetensors, tensor by tensor. A bias beside the codes is written as
+// X.lbw_bias, as it is. Errors: kInvalidArgument - BAD_FILE; kFailedPrecondition,
+// UNSUPPORTED_FORMAT - nothing in it is packed; progress's; the sink's.
 absl::Status DequantizeFile(const base::RandomAccessReader& reader, DequantizeTo to,
                             base::ByteSink& sink, const QuantizeProgress& progress);
 

@@ -1,13 +1,12 @@
 // The grid of zero and signed powers of two: G(s, n) = {0} u {+-2^s * 2^-t : t = 0 .. n-1}.
 //
-// Source: P. Yin, S. Zhang, Y. Qi, J. Xin, "Quantization and Training of Low Bit-Width
-// Convolutional Neural Networks for
-//         Object Detection", arXiv 1612.06052 (2016), for the grid with n = 2^(bits-2); the full
-//         book is ours.
+// Source:    P. Yin, S. Zhang, Y. Qi, J. Xin, "Quantization and Training of Low Bit-Width
+//            Convolutional Neural Networks for Object Detection", arXiv 1612.06052 (2016), for the
+//            grid with n = 2^(bits-2); the full book is ours.
 #ifndef LBW_QUANT_GRID_H_
 #define LBW_QUANT_GRID_H_
 
-#include <cmath>
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -39,13 +38,20 @@ std::optional<CodeBook> CodeBookFromName(std::string_view name);
 std::optional<Granularity> GranularityFromName(std::string_view name);
 std::optional<Scheme> SchemeFromName(std::string_view name);
 
+// 2^exponent for exponent <= 127; 0 below 2^-149, the least denormal.
+constexpr float PowerOfTwo(int exponent) {
+  if (exponent >= -126) return std::bit_cast<float>(static_cast<uint32_t>(exponent + 127) << 23);
+  if (exponent >= -149) return std::bit_cast<float>(uint32_t{1} << (exponent + 149));
+  return 0.0F;
+}
+
 // Sign-magnitude code of `bits` bits: top bit = sign, low bits-1 bits = m; m = 0 is zero, m >= 1 is
 // magnitude 2^(s-m+1). Returns the value; a magnitude below 2^-149 is 0. code must be valid
 // (IsValidCode).
-inline float DecodeValue(uint8_t code, int bits, int exponent) {
+constexpr float DecodeValue(uint8_t code, int bits, int exponent) {
   const int m = code & ((1 << (bits - 1)) - 1);
   if (m == 0) return 0.0F;
-  const float magnitude = std::ldexp(1.0F, exponent - m + 1);
+  const float magnitude = PowerOfTwo(exponent - m + 1);
   return (code >> (bits - 1)) != 0 ? -magnitude : magnitude;
 }
 

@@ -19,22 +19,22 @@ struct LayerRule {
   // A glob ("*", "?", "[abc]", "[!abc]", "\" escapes) tried on the tensor's name, then on its
   // node's name; or a selector:
   // "@first", "@outputs", "@depthwise".
-  std::string match;
+  std::string match = {};
   bool keep_float = false;
   // What is left out comes from the call.
-  std::optional<int> bits;
-  std::optional<CodeBook> code_book;
-  std::optional<Granularity> granularity;
-  std::optional<Scheme> scheme;
-  std::optional<double> mu_ratio;
-  std::optional<int> axis;
+  std::optional<int> bits = {};
+  std::optional<CodeBook> code_book = {};
+  std::optional<Granularity> granularity = {};
+  std::optional<Scheme> scheme = {};
+  std::optional<double> mu_ratio = {};
+  std::optional<int> axis = {};
 };
 
 // What rules can see of a tensor. Without a graph, `node` is empty and the selectors' flags are
 // false but `first` (the first quantizable tensor in the file's order).
 struct RuleTarget {
-  std::string name;
-  std::string node;
+  std::string name = {};
+  std::string node = {};
   bool first = false;   // read by the first layer with weights
   bool output = false;  // read by a layer whose output a head role reads, or (without a spec) that
                         // feeds a graph output

@@ -2,14 +2,12 @@
 // and jobs call.
 //
 // Math:      minimise ||W - Q||^2 over s in Z and Q in G(s, n)^N, exactly, per tensor or per row
-// (quant/projection.h);
-//            or the thresholds of the paper with mu = mu_ratio * max|w|, then s* = floor(log2(4B /
-//            3A)).
+//            (quant/projection.h); or the thresholds of the paper with mu = mu_ratio * max|w|, then
+//            s* = floor(log2(4B / 3A)) (quant/threshold.h).
 // Rows:      `axis` is the dimension of the output channels, `groups` the number of groups where a
-// group's channels share that
-//            dimension's indices; a row is (group, index along axis), in that order, its elements
-//            in the tensor's own order with axis (and the group) taken out. A tensor with fewer
-//            than two dimensions is one row.
+//            group's channels share that dimension's indices; a row is (group, index along axis),
+//            in that order, its elements in the tensor's own order with axis (and the group) taken
+//            out. A tensor with fewer than two dimensions is one row.
 // Threads:   every function is pure and may be called concurrently.
 #ifndef LBW_QUANT_QUANTIZE_H_
 #define LBW_QUANT_QUANTIZE_H_
@@ -19,9 +17,12 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "base/tensor.h"
 #include "quant/grid.h"
+#include "quant/packing.h"
 
 namespace lbw::quant {
 
@@ -36,30 +37,38 @@ struct TensorOptions {
   bool operator==(const TensorOptions&) const = default;
 };
 
-// Errors: kInvalidArgument, BAD_OPTIONS - names the option, its value and the limit.
+// Rows of a tensor without elements: their number is not bounded by the elements, so it has a limit
+// of its own.
+inline constexpr int64_t kMaxEmptyRows = 65536;
+
+// Errors: kInvalidArgument, BAD_OPTIONS - names the option, its value and the limit (kThreshold
+// needs bits >= 3; groups other than 1 need an axis other than 0). kInvalidArgument, LIMIT_EXCEEDED
+// - more than 2^31 elements or kMaxEmptyRows.
 absl::Status ValidateOptions(const TensorOptions& options, absl::Span<const int64_t> shape);
 
-// How the elements of a tensor fall into rows. row_elements is the same for every row.
+// How the elements of a tensor fall into rows. row_elements is the same for every row, 0 in a
+// tensor without elements.
 struct RowLayout {
   int64_t rows = 1;
   int64_t row_elements = 0;
   // Element j of row r stands at Offset(r, j) of the row-major tensor.
   int64_t Offset(int64_t row, int64_t j) const;
 
-  // The tensor as [outer_groups, outer, axis_size, inner]: see quantize.cc.
+  // The tensor as [groups, outer, axis_size, inner]: see rows.cc.
   int64_t groups = 1;
   int64_t outer = 1;
   int64_t axis_size = 1;
   int64_t inner = 0;
 };
-// options' granularity is not looked at: rows are those of packing.
+// Rows are those of packing, whatever the granularity. shape, axis and groups must be valid
+// (ValidateOptions).
 RowLayout MakeRowLayout(absl::Span<const int64_t> shape, int axis, int groups);
 
 // A tensor as codes. Scheme "lbw": packed codes; scheme "uniform": int8 values.
 struct QuantizedTensor {
   base::Shape shape;
-  TensorOptions options;  // axis and groups of packing included; code_book is kPaper at 2 bits,
-                          // where both books are one
+  // In their stored form (StoredOptions); axis and groups are those of packing.
+  TensorOptions options;
   base::DType source_dtype = base::DType::kF32;
   // lbw: [rows, row_bytes], row_bytes = ceil(row_elements * bits / 8), element i of a row at bits
   // [i*bits, (i+1)*bits) little-endian, padding bits zero. uniform: [elements] int8 in the tensor's
@@ -71,8 +80,6 @@ struct QuantizedTensor {
   std::vector<float> bias;    // optional: [] or [rows], added to the layer's output
   bool operator==(const QuantizedTensor&) const = default;
 };
-
-int64_t RowBytes(int64_t row_elements, int bits);
 
 // What quantization did to a tensor; the fields of LBW.md section 6.
 struct TensorReport {
@@ -110,12 +117,12 @@ struct QuantizeResult {
 };
 
 // weights    floating tensor, borrowed. f16 and bf16 widen exactly; f64 is rounded to f32 first.
-// Errors:    kInvalidArgument - BAD_OPTIONS; NON_FINITE names the first bad index and its value; a
-// type that is not floating; a
-//            f64 beyond float32's range. On error nothing is returned.
+// Errors:    kInvalidArgument - BAD_OPTIONS; LIMIT_EXCEEDED; NON_FINITE names the first bad index
+//            and its value; a type that is not floating; a f64 beyond float32's range (names its
+//            index). On error nothing is returned.
 // Precision: exact optimum for kExact (ties: the smaller s); bit-identical whatever the platform.
-// Cost:      O(N), scratch: an f32 copy of the tensor where it is not f32, plus 512 bins a row in
-// work.
+// Cost:      O(N), one thread. Scratch: an f32 copy of the tensor where it is not f32, 16 rows
+//            where rows are strided, and 60 KiB.
 absl::StatusOr<QuantizeResult> QuantizeTensor(const base::TensorView& weights,
                                               const TensorOptions& options);
 
@@ -124,9 +131,15 @@ TensorReport ReportUnquantized(const base::TensorView& tensor);
 
 // The values, in the tensor's own order: [elements] f32. tensor must be valid (Validate).
 std::vector<float> Dequantize(const QuantizedTensor& tensor);
-// The same in the source type (round to nearest even; exact for every power of two that the type
-// holds).
+// The same in a floating type: rounded to nearest even, exact for every power of two that the type
+// holds. What is beyond its largest finite value becomes that value: 60000 in f16 is nearest to
+// 2^16, which f16 lacks.
 base::Tensor DequantizeAs(const QuantizedTensor& tensor, base::DType dtype);
+
+// What a QuantizedTensor keeps of the options that it was made with. How codes were chosen is not
+// stored: for a grid the scheme is kExact, and mu_ratio is at its default. The code book is kPaper
+// at 2 bits, where both are one, and kFull for kUniform, which has none.
+TensorOptions StoredOptions(const TensorOptions& options);
 
 // Checks every field against the others, every exponent against its bounds and every code against
 // its book. Errors: kInvalidArgument, BAD_FILE - names what contradicts what.

@@ -70,16 +70,20 @@ class Registry {
  public:
   virtual ~Registry() = default;
 
-  // Makes the model and its version 1 (CREATING). Errors: kAlreadyExists; kResourceExhausted,
-  // LIMIT_EXCEEDED - too many models.
+  // Makes the model and its version 1 (CREATING). Errors: kInvalidArgument, BAD_NAME;
+  // kAlreadyExists; kResourceExhausted, LIMIT_EXCEEDED - too many models.
   virtual absl::StatusOr<Version> CreateModel(const VersionDraft& draft) = 0;
-  // Adds the next version (CREATING). Errors: kNotFound.
+  // Adds the next version (CREATING). Errors: kNotFound - no such model or parent;
+  // kFailedPrecondition, VERSION_NOT_READY - the parent; kResourceExhausted, LIMIT_EXCEEDED.
   virtual absl::StatusOr<Version> CreateVersion(const VersionDraft& draft) = 0;
-  // CREATING -> READY with everything filled in; the bundle's blob must be durable before. Version
-  // 1 also gets the alias "stable".
+  // CREATING -> READY with everything filled in but what the draft told (source_artifact, parent,
+  // quantized stay as drafted). The bundle and the source must be stored artifacts; the version
+  // references both from here on, so that they cannot be deleted. Version 1 also gets the alias
+  // "stable". Errors: kNotFound; kFailedPrecondition, VERSION_NOT_READY - it is not CREATING;
+  // kFailedPrecondition, NOT_FOUND - an artifact is not there; kInvalidArgument, LIMIT_EXCEEDED.
   virtual absl::StatusOr<Version> PublishVersion(const Version& version) = 0;
   // Gives up a version that could not be made: its row goes away, and the model's too when it was
-  // created for it.
+  // created for it. Errors: kNotFound; kFailedPrecondition, VERSION_NOT_READY - it is not CREATING.
   virtual absl::Status AbandonVersion(std::string_view model, int64_t number) = 0;
 
   virtual absl::StatusOr<Model> GetModel(std::string_view model) = 0;
@@ -88,6 +92,8 @@ class Registry {
     std::vector<Model> models;  // by name
     std::string next_token;
   };
+  // page_size at most 1000, 100 where it is not positive. Errors: kInvalidArgument - a token not
+  // ours.
   virtual absl::StatusOr<ModelPage> ListModels(int page_size, std::string_view token) = 0;
 
   // What a call means: the version itself; the alias's; for a name alone "stable", else the newest
@@ -98,15 +104,18 @@ class Registry {
   // quantized version named outright (the message names the ancestor).
   virtual absl::StatusOr<Version> ResolveFloat(const base::ModelRef& ref) = 0;
 
-  // Errors: kNotFound; kInvalidArgument, RESERVED - "job-..."; kFailedPrecondition,
-  // VERSION_NOT_READY.
+  // Errors: kNotFound; kInvalidArgument, BAD_NAME, or RESERVED - "job-..."; kFailedPrecondition,
+  // VERSION_NOT_READY; kResourceExhausted, LIMIT_EXCEEDED - too many aliases.
   virtual absl::StatusOr<Alias> SetAlias(std::string_view model, std::string_view alias,
                                          int64_t version) = 0;
   virtual absl::Status DeleteAlias(std::string_view model, std::string_view alias) = 0;
   // Errors: kNotFound; kFailedPrecondition, IN_USE - an alias points at it, or a version was made
-  // from it (kForce: neither matters).
+  // from it (kYes: neither matters, the aliases go too); kFailedPrecondition, VERSION_NOT_READY -
+  // it is being made. Its bundle is marked for the store's next sweep when nothing else references
+  // it.
   enum class Force { kNo, kYes };
   virtual absl::Status DeleteVersion(std::string_view model, int64_t number, Force force) = 0;
+  // Errors: kNotFound; kFailedPrecondition, IN_USE - it has versions (kYes: they go too).
   virtual absl::Status DeleteModel(std::string_view model, Force force) = 0;
 
   virtual absl::StatusOr<int64_t> CountModels() = 0;
@@ -115,6 +124,8 @@ class Registry {
 struct RegistryLimits {
   int64_t max_models = 10'000;
   int64_t max_versions_per_model = 1'000;
+  int64_t max_aliases_per_model = 100;
+  size_t max_text_bytes = size_t{64} << 20;  // a version's spec, report and other texts together
 };
 
 // database is borrowed. Runs recovery (CREATING -> FAILED).

@@ -23,10 +23,14 @@
 #include "base/io.h"
 #include "store/blob_store.h"
 #include "store/database.h"
+#include "store/file_system.h"
 
 namespace lbw::store {
 
 enum class ArtifactFormat : uint8_t { kUnknown, kSafetensors, kPackedSafetensors, kOnnx, kOther };
+
+// Who asked for it. A bundle that no version references any more is swept; an upload never is.
+enum class ArtifactOrigin : uint8_t { kBundle, kResult, kUpload };
 
 struct Artifact {
   std::string sha256;
@@ -52,22 +56,24 @@ struct UploadLimits {
   uint64_t max_chunk_bytes = uint64_t{4} << 20;
   uint64_t commit_every_bytes = uint64_t{8} << 20;
   int64_t max_unfinished = 256;
-  absl::Duration lifetime = absl::Hours(24);
+  size_t max_display_name_bytes = 255;
+  absl::Duration lifetime = absl::Hours(24);  // since the last bytes were committed
 };
 
 // One stream of bytes into an upload. Dropping it without Close keeps what is committed. Threads:
-// one at a time.
+// one at a time; the store outlives its writers.
 class UploadWriter {
  public:
   virtual ~UploadWriter() = default;
-  // Appends a chunk. Bytes that are committed already are compared and skipped.
+  // Appends a chunk. Bytes that were written already are compared and skipped.
   // Errors: kOutOfRange, UPLOAD_GAP - a gap, with metadata committed_bytes, or past size_bytes;
   // kFailedPrecondition, UPLOAD_OVERLAP_DIFFERS; kDataLoss, CHECKSUM_MISMATCH - send the chunk
   // again; kAborted, UPLOAD_TAKEN_OVER - a newer writer; kInvalidArgument, LIMIT_EXCEEDED - a chunk
-  // above the limit; kResourceExhausted, OUT_OF_ROOM - the disk is full.
+  // above the limit; kNotFound - deleted or expired meanwhile; kResourceExhausted, OUT_OF_ROOM -
+  // the disk is full; kInternal, STORE_FAILED. After the last two, open a new writer.
   virtual absl::Status Write(uint64_t offset, absl::Span<const std::byte> data,
                              uint32_t crc32c) = 0;
-  // Commits what was written. Returns committed_bytes.
+  // Commits what was written. Returns committed_bytes. Errors: as Write.
   virtual absl::StatusOr<uint64_t> Close() = 0;
 };
 
@@ -80,43 +86,50 @@ class ArtifactStore {
 
   // subject: who calls ("" while there is no authentication). See CONTRACTS: with the sha256 of the
   // same subject's unfinished upload, that upload; with one that is stored, an upload that is
-  // finished from the start. Errors: kInvalidArgument - bad sha256, size above the limit;
-  // kResourceExhausted - too many unfinished.
+  // finished from the start. Errors: kInvalidArgument - bad sha256, bad display_name, size above
+  // the limit or other than what is stored; kResourceExhausted, LIMIT_EXCEEDED - too many
+  // unfinished.
   virtual absl::StatusOr<Upload> CreateUpload(std::string_view subject, uint64_t size_bytes,
                                               std::string_view sha256,
                                               std::string_view display_name) = 0;
+  // Errors of all that take an id: kNotFound, also once it has expired.
   virtual absl::StatusOr<Upload> GetUpload(std::string_view id) = 0;
   virtual absl::Status DeleteUpload(std::string_view id) = 0;
   // Takes the upload over from any other writer, truncates its file to committed_bytes (to 0 with
-  // kRestart).
+  // kRestart). Errors: kFailedPrecondition, ALREADY_EXISTS - it is finished.
   enum class Start { kResume, kRestart };
   virtual absl::StatusOr<std::unique_ptr<UploadWriter>> OpenWriter(std::string_view id,
                                                                    Start start) = 0;
-  // Errors: kFailedPrecondition - UPLOAD_INCOMPLETE, DIGEST_MISMATCH (the upload is kept). Asking
-  // again gives the same artifact. Hashing a large file takes seconds; cancel stops it and changes
-  // nothing.
+  // sha256 may be empty where CreateUpload told it; where both tell one, this one counts.
+  // Errors: kFailedPrecondition - UPLOAD_INCOMPLETE, DIGEST_MISMATCH (the upload is kept);
+  // kInvalidArgument - no sha256, or a bad one; kAborted, UPLOAD_TAKEN_OVER - a writer was opened
+  // meanwhile; kDataLoss - its file is gone. Asking again gives the same artifact. Hashing a large
+  // file takes seconds; cancel stops it and changes nothing.
   virtual absl::StatusOr<Artifact> FinishUpload(std::string_view id, std::string_view sha256,
                                                 const base::CancelToken& cancel) = 0;
 
-  // For results that the server makes itself: commits the blob and its row.
+  // For results that the server makes itself: commits the blob and its row. Where the content is
+  // stored already, answers that artifact.
   virtual absl::StatusOr<Artifact> AddArtifact(std::unique_ptr<BlobWriter> blob,
-                                               ArtifactFormat format,
-                                               std::string_view display_name) = 0;
+                                               ArtifactFormat format, std::string_view display_name,
+                                               ArtifactOrigin origin = ArtifactOrigin::kResult) = 0;
   virtual absl::StatusOr<std::unique_ptr<BlobWriter>> NewBlob() = 0;
 
   virtual absl::StatusOr<Artifact> GetArtifact(std::string_view sha256) = 0;
-  // In order of creation, newest first; token "" starts; the returned token is "" at the end.
+  // In order of creation, newest first; page_size at most 1000, 100 where it is not positive; token
+  // "" starts; the returned token is "" at the end. Errors: kInvalidArgument - a token not ours.
   struct Page {
     std::vector<Artifact> artifacts;
     std::string next_token;
   };
   virtual absl::StatusOr<Page> ListArtifacts(int page_size, std::string_view token) = 0;
   virtual absl::StatusOr<std::unique_ptr<base::RandomAccessReader>> OpenArtifact(
-      std::string_view sha256) = 0;
+      std::string_view sha256) = 0;  // Errors: kNotFound; kDataLoss - the row has lost its blob
   // Errors: kNotFound; kFailedPrecondition, IN_USE - an entry of artifact_references names it.
   virtual absl::Status DeleteArtifact(std::string_view sha256) = 0;
 
-  // Removes expired uploads and blobs without a row that are older than an upload's life.
+  // Removes expired uploads, artifacts that are marked DELETING, and - older than an upload's life
+  // - bundles that nothing references and blobs without a row.
   virtual absl::Status Sweep() = 0;
 
   struct Stats {
@@ -126,6 +139,18 @@ class ArtifactStore {
   };
   virtual absl::StatusOr<Stats> GetStats() = 0;
 };
+
+struct ArtifactStoreOptions {
+  std::string folder;  // the data folder: files of uploads stand in FOLDER/uploads, blobs on the
+                       // same file system
+  UploadLimits limits;
+  FormatDetector detect_format;  // empty: every upload is kUnknown
+};
+
+// Opens, and finishes what a crash cut short: uploads' files without a row and rows without a file,
+// uploads whose bytes became a blob already, artifacts marked DELETING. Arguments are borrowed.
+absl::StatusOr<std::unique_ptr<ArtifactStore>> OpenArtifactStore(
+    Database& database, BlobStore& blobs, FileSystem& files, const ArtifactStoreOptions& options);
 
 }  // namespace lbw::store
 

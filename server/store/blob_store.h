@@ -28,7 +28,11 @@ struct BlobInfo {
 // Threads: one at a time.
 class BlobWriter : public base::ByteSink {
  public:
-  // Makes it durable under its digest; an existing blob of the same digest is kept and is as good.
+  // Ends the bytes and syncs them under their temporary name; tells the digest. Commit after it
+  // only names the blob.
+  virtual absl::StatusOr<BlobInfo> Seal() = 0;
+  // Makes it durable under its digest (seals first where that was not done); an existing blob of
+  // the same digest is kept and is as good. Asking again answers the same.
   virtual absl::StatusOr<BlobInfo> Commit() = 0;
 };
 
@@ -36,6 +40,10 @@ class BlobStore {
  public:
   virtual ~BlobStore() = default;
   virtual absl::StatusOr<std::unique_ptr<BlobWriter>> NewBlob() = 0;
+  // Makes a blob of a local file that is synced and whose SHA-256 the caller has checked. The file
+  // is gone from its path afterwards; on an error it is still there, or the blob is, and asking
+  // again with the same path finishes it. Errors: kNotFound - neither is there.
+  virtual absl::Status AdoptFile(const std::string& path, std::string_view sha256) = 0;
   // Errors: kNotFound; kInternal.
   virtual absl::StatusOr<std::unique_ptr<base::RandomAccessReader>> Open(
       std::string_view sha256) const = 0;

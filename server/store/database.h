@@ -27,14 +27,12 @@ struct Bytes {
 };
 using Value = std::variant<std::monostate, int64_t, double, std::string, Bytes>;
 
-// One result row. The typed getters abort on a column that does not exist and give nullopt for NULL
-// or another type.
+// One result row. Every getter aborts on a column that does not exist; NULL and a value of another
+// type count as missing.
 class Row {
  public:
   explicit Row(std::vector<Value> values) : values_(std::move(values)) {}
-  bool IsNull(size_t column) const {
-    return std::holds_alternative<std::monostate>(values_.at(column));
-  }
+  bool IsNull(size_t column) const;
   int64_t Int(size_t column) const;              // 0 for NULL
   double Double(size_t column) const;            // 0 for NULL
   const std::string& Text(size_t column) const;  // "" for NULL
@@ -42,6 +40,8 @@ class Row {
   const std::string& Blob(size_t column) const;  // "" for NULL
 
  private:
+  const Value& At(size_t column) const;
+
   std::vector<Value> values_;
 };
 
@@ -69,8 +69,9 @@ class Database {
   enum class Durability { kFull, kNormal };
   virtual ~Database() = default;
   // Runs fn in a serialisable transaction, commits when it returns OK and rolls back otherwise. fn
-  // may run again and must therefore have no effect outside the session. Errors: fn's; kUnavailable
-  // - busy for too long; kInternal, STORE_FAILED.
+  // may run again and must therefore have no effect outside the session; it may not start another
+  // transaction. Errors: fn's; kUnavailable - busy for too long; kResourceExhausted, OUT_OF_ROOM;
+  // kInternal, STORE_FAILED.
   virtual absl::Status Transaction(const std::function<absl::Status(Session&)>& fn,
                                    Durability durability = Durability::kFull) = 0;
 };

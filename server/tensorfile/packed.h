@@ -1,9 +1,10 @@
-// The packed format: quantized tensors inside an ordinary safetensors file (metadata lbw.format =
-// "1").
+// The packed format: quantized tensors inside an ordinary safetensors file (metadata "lbw.format"
+// is "1").
 //
 // A quantized tensor X is U8 [rows, row_bytes] `X` + I16 `X.lbw_exponent` (+ F32 `X.lbw_scale`,
-// `X.lbw_bias`), or I8 `X` + F32 `X.lbw_scale` for 8-bit uniform; metadata `lbw.tensor.X` holds
-// {"scheme", "shape", "bits", "code_book", "granularity", "axis", "groups", "source_dtype"}.
+// `X.lbw_bias`), or I8 `X` + F32 `X.lbw_scale` (+ `X.lbw_bias`) for 8-bit uniform. Metadata
+// `lbw.tensor.X` holds {"scheme", "shape", "bits", "code_book", "granularity", "axis", "groups",
+// "source_dtype"}: see README.md.
 #ifndef LBW_TENSORFILE_PACKED_H_
 #define LBW_TENSORFILE_PACKED_H_
 
@@ -13,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/io.h"
 #include "base/tensor.h"
@@ -41,9 +43,9 @@ struct LogicalTensor {
 class PackedFile {
  public:
   // Also opens plain safetensors files (nothing is quantized then). Checks the metadata of every
-  // tensor against the entries before anything is allocated. reader is borrowed. Errors: those of
-  // SafetensorsFile::Open; kInvalidArgument, BAD_FILE - unknown format, an entry that contradicts
-  // another.
+  // tensor against the entries before anything is allocated. reader is borrowed.
+  // Errors: those of SafetensorsFile::Open; kInvalidArgument, BAD_FILE - unknown format, an entry
+  //         that contradicts another; LIMIT_EXCEEDED.
   static absl::StatusOr<PackedFile> Open(const base::RandomAccessReader& reader,
                                          const ReadLimits& limits = {});
 
@@ -53,20 +55,24 @@ class PackedFile {
   const LogicalTensor* Find(std::string_view name) const;
   // File metadata without the format's own keys.
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  // Reads and validates. Errors: kInvalidArgument, BAD_FILE (codes, exponents); the reader's.
+  // tensor must be one of tensors(). Reads and validates; the message names the tensor.
+  // Errors: kInvalidArgument, BAD_FILE - codes, exponents, scales; the reader's.
   absl::StatusOr<AnyTensor> Read(const LogicalTensor& tensor) const;
 
  private:
+  absl::StatusOr<quant::QuantizedTensor> ReadQuantized(const LogicalTensor& tensor) const;
+
   SafetensorsFile file_;
   bool is_packed_ = false;
   std::vector<LogicalTensor> tensors_;
   std::map<std::string, std::string> metadata_;
 };
 
-// Writes tensors by logical name into canonical bytes. metadata may not use keys that start with
-// "lbw.tensor." or equal "lbw.format". tensors are borrowed for the call. "lbw.format" is written
-// only where something is quantized. Errors: kInvalidArgument - a reserved suffix, duplicate names;
-// the sink's.
+// Writes tensors by logical name into canonical bytes. "lbw.format" is written only where something
+// is quantized. tensors are borrowed for the call and must not be null.
+// Errors: kInvalidArgument - a name with a reserved suffix, a metadata key that starts with
+//         "lbw.tensor." or equals "lbw.format", a quantized tensor that is not valid; the sink's.
+//         On an error of an argument nothing is written.
 absl::Status WritePacked(base::ByteSink& sink,
                          const std::map<std::string, const AnyTensor*>& tensors,
                          const std::map<std::string, std::string>& metadata);

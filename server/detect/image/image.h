@@ -36,12 +36,15 @@ enum class ImageFormat : uint8_t { kJpeg, kPng };
 
 // Reads a JPEG or PNG (grey, palette, 16 bit, alpha and CMYK become 8-bit RGB; alpha is dropped).
 // Size is checked from the header before anything is allocated. A picture cut short is an error,
-// not a grey remainder. Errors: kInvalidArgument - BAD_IMAGE (not a JPEG or PNG, cut short,
+// not a grey remainder. 16-bit samples lose their low byte; CMYK follows Adobe's inversion where
+// the file has Adobe's marker. Errors: kInvalidArgument - BAD_IMAGE (not a JPEG or PNG, cut short,
 // broken), IMAGE_TOO_LARGE (names bytes or pixels and limit).
 absl::StatusOr<Image> DecodeImage(absl::Span<const std::byte> encoded,
                                   const ImageLimits& limits = {});
 
 // Resizes and normalises into out [channels, height, width] f32 (one picture of an NCHW batch).
+// The same bits for a picture whatever else is in its batch. gray: luma of ITU-R BT.601. What the
+// picture does not fill (PlacePicture) is input.pad_value. Aborts where out has another size.
 void Preprocess(const Image& image, const InputSpec& input, absl::Span<float> out);
 
 struct DrawItem {
@@ -49,10 +52,12 @@ struct DrawItem {
   std::string text;
   int32_t color_index = 0;
 };
-// Draws boxes and labels in colours by class; line width and text follow the picture's size.
+// Draws boxes and labels in colours by class (color_index modulo the palette); line width and text
+// follow the picture's size. Earlier items lie on top. Boxes are clipped to the picture; one that
+// is not finite is left out. Labels: ASCII; other characters show as "?".
 void DrawBoxes(Image& image, absl::Span<const DrawItem> items);
 
-// Errors: kInternal.
+// JPEG with quality 92. Errors: kInternal.
 absl::StatusOr<std::string> EncodeImage(const Image& image, ImageFormat format);
 
 }  // namespace lbw::detect

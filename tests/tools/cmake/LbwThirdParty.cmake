@@ -43,6 +43,8 @@ if(NOT LBW_PURE_ONLY)
   target_include_directories(third_opencv SYSTEM INTERFACE "${LBW_OPENCV_INCLUDE}")
   target_link_libraries(third_opencv INTERFACE opencv_core opencv_imgproc opencv_imgcodecs)
   add_library(third::opencv ALIAS third_opencv)
+  find_package(JPEG REQUIRED)  # libjpeg-turbo, as OpenCV uses it; its warnings tell a picture cut short
+  lbw_third(jpeg JPEG::JPEG)
   find_package(prometheus-cpp CONFIG REQUIRED)
   lbw_third(prometheus prometheus-cpp::core)
   find_path(LBW_HTTPLIB httplib.h REQUIRED)

@@ -1,0 +1,116 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <ostream>
+
+#include "base/strings.h"
+#include "client/cpp/commands/commands.h"
+#include "client/cpp/commands/shared.h"
+#include "client/cpp/format.h"
+#include "client/cpp/names.h"
+#include "lbw/v1/model.grpc.pb.h"
+
+namespace lbw::client {
+namespace {
+
+constexpr char kExamples[] = R"(Examples:
+  lbw model create face --onnx face.onnx --spec face.yaml
+  lbw model create face --onnx face.onnx --spec face.yaml --dry-run
+      checks file and spec, tells what the import would do, stores nothing
+  lbw model create face --onnx face2.onnx --add-version
+      the next version of a model there is, with the spec of its newest float version
+A spec (YAML) tells what the graph does not:
+  input:   {size: [260, 260], resize: stretch, color: rgb, mean: [0, 0, 0], scale: 0.00392156862745098}
+  classes: [mask, no_mask]
+  head:    {kind: ssd, outputs: {boxes: loc_branch_concat, scores: cls_branch_concat}, ...})";
+
+struct CreateArguments {
+  std::string name;
+  std::string onnx;
+  std::string spec;
+  bool dry_run = false;
+  bool add_version = false;
+};
+
+void PrintVersion(Session& session, const v1::ModelVersion& version, bool dry_run) {
+  session.out() << (dry_run ? "would create " : "created ") << ShortName(version.name())
+                << ": head " << (version.head_kind().empty() ? "-" : Printable(version.head_kind()))
+                << ", " << version.classes_size()
+                << (version.classes_size() == 1 ? " class" : " classes");
+  if (version.max_batch() > 0) session.out() << ", batches of at most " << version.max_batch();
+  session.out() << "\n";
+  for (const std::string& note : version.import_notes()) {
+    session.out() << "  note: " << Printable(note) << "\n";
+  }
+}
+
+absl::Status AddVersion(Session& session, const CreateArguments& arguments,
+                        const std::string& spec) {
+  if (arguments.dry_run) {
+    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
+                       "--dry-run does not go with --add-version");
+  }
+  v1::CreateVersionRequest request;
+  LBW_ASSIGN_OR_RETURN(const std::string model, ParseModelId(arguments.name));
+  request.set_model(base::ModelName(model));
+  request.set_spec(spec);
+  LBW_ASSIGN_OR_RETURN(*request.mutable_artifact(), UploadOrResolve(session, arguments.onnx));
+  LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
+  const auto stub = v1::ModelService::NewStub(connection->channel());
+  LBW_ASSIGN_OR_RETURN(
+      const auto version,
+      connection->Unary<v1::ModelVersion>(Patience::kNone, [&](auto* context, auto* response) {
+        return stub->CreateVersion(context, request, response);
+      }));
+  if (session.wants_json()) return session.PrintJson(version);
+  PrintVersion(session, version, false);
+  return absl::OkStatus();
+}
+
+absl::Status Create(Session& session, const CreateArguments& arguments) {
+  std::string spec;
+  if (!arguments.spec.empty()) {
+    LBW_ASSIGN_OR_RETURN(spec, ReadTextFile(arguments.spec, "--spec"));
+  }
+  if (arguments.add_version) return AddVersion(session, arguments, spec);
+  if (arguments.spec.empty()) {
+    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
+                       "--spec SPEC.yaml is required for a new model");
+  }
+  v1::CreateModelRequest request;
+  LBW_ASSIGN_OR_RETURN(*request.mutable_model_id(), ParseModelId(arguments.name));
+  request.set_spec(std::move(spec));
+  request.set_validate_only(arguments.dry_run);
+  LBW_ASSIGN_OR_RETURN(*request.mutable_artifact(), UploadOrResolve(session, arguments.onnx));
+  LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
+  const auto stub = v1::ModelService::NewStub(connection->channel());
+  auto model = connection->Unary<v1::Model>(Patience::kNone, [&](auto* context, auto* response) {
+    return stub->CreateModel(context, request, response);
+  });
+  if (model.status().code() == absl::StatusCode::kAlreadyExists) {
+    session.Note(base::StrCat("to add a version to ", request.model_id(), ", use --add-version"));
+  }
+  LBW_RETURN_IF_ERROR(model.status());
+  if (session.wants_json()) return session.PrintJson(*model);
+  for (const v1::ModelVersion& version : model->versions()) {
+    PrintVersion(session, version, arguments.dry_run);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddModelCreateCommand(CLI::App& model, Command& command) {
+  auto* sub = model.add_subcommand("create", "import an ONNX file as a model");
+  sub->footer(kExamples);
+  const auto arguments = std::make_shared<CreateArguments>();
+  sub->add_option("NAME", arguments->name, "the model's name: a-z 0-9 _ . -")->required();
+  sub->add_option("--onnx", arguments->onnx, "ONNX file, or an artifact of the server")->required();
+  sub->add_option("--spec", arguments->spec, "the model's spec, YAML or JSON");
+  sub->add_flag("--dry-run", arguments->dry_run, "check and tell; store nothing");
+  sub->add_flag("--add-version", arguments->add_version, "add a version to a model there is");
+  sub->callback([&command, arguments] {
+    command = [arguments](Session& session) { return Create(session, *arguments); };
+  });
+}
+
+}  // namespace lbw::client

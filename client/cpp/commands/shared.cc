@@ -1,0 +1,160 @@
+#include "client/cpp/commands/shared.h"
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <ostream>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "base/strings.h"
+#include "client/cpp/format.h"
+#include "client/cpp/names.h"
+#include "client/cpp/transfer.h"
+#include "lbw/v1/artifact.grpc.pb.h"
+#include "lbw/v1/model.grpc.pb.h"
+
+namespace lbw::client {
+namespace {
+
+bool IsFile(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error);
+}
+
+// Artifacts whose SHA-256 begins so, or whose display name is exactly the text.
+absl::StatusOr<std::vector<v1::Artifact>> FindArtifacts(Connection& connection,
+                                                        const std::string& text,
+                                                        const std::string& hex_prefix) {
+  const auto stub = v1::ArtifactService::NewStub(connection.channel());
+  std::vector<v1::Artifact> found;
+  v1::ListArtifactsRequest request;
+  request.set_page_size(1000);
+  do {
+    LBW_ASSIGN_OR_RETURN(auto page, connection.Unary<v1::ListArtifactsResponse>(
+                                        Patience::kAnswer, [&](auto* context, auto* response) {
+                                          return stub->ListArtifacts(context, request, response);
+                                        }));
+    for (v1::Artifact& artifact : *page.mutable_artifacts()) {
+      const bool fits = (!hex_prefix.empty() && artifact.sha256().starts_with(hex_prefix)) ||
+                        artifact.display_name() == text;
+      if (fits) found.push_back(std::move(artifact));
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return found;
+}
+
+absl::StatusOr<std::string> LookUpArtifact(Session& session, const std::string& text,
+                                           const std::string& hex_prefix) {
+  // A path can only be meant as one; no server need be asked.
+  if (hex_prefix.empty() && text.find('/') != std::string::npos) {
+    return base::Error(absl::StatusCode::kNotFound, base::reason::kNotFound,
+                       base::StrCat("no such file: ", Printable(text)));
+  }
+  LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
+  LBW_ASSIGN_OR_RETURN(const auto found, FindArtifacts(*connection, text, hex_prefix));
+  if (found.size() == 1) return found.front().name();
+  const std::string shown = Printable(text);
+  if (found.empty()) {
+    return base::Error(absl::StatusCode::kNotFound, base::reason::kNotFound,
+                       base::StrCat("'", shown,
+                                    "' is no file here and no artifact on the server; see: lbw "
+                                    "artifact list"));
+  }
+  std::vector<std::string> names;
+  for (const v1::Artifact& artifact : found) names.push_back(ShortName(artifact.name()));
+  return base::Error(
+      absl::StatusCode::kInvalidArgument, base::reason::kBadName,
+      base::StrCat("'", shown, "' means ", found.size(),
+                   " artifacts; use more of the SHA-256: ", absl::StrJoin(names, ", ")));
+}
+
+}  // namespace
+
+void AddQuantizeFlags(CLI::App& app, QuantizeFlags& flags) {
+  app.add_option("--bits", flags.bits, "bits a weight: 2..6, or 8 with --scheme uniform")
+      ->required();
+  app.add_option("--code-book", flags.code_book,
+                 "full: 2^(bits-1)-1 magnitudes (default); paper: 2^(bits-2)");
+  app.add_option("--granularity", flags.granularity,
+                 "what shares one exponent: channel (default) or tensor");
+  app.add_option(
+      "--scheme", flags.scheme,
+      "exact: least squared error (default); threshold: the paper's, with --mu; uniform");
+  app.add_option("--mu", flags.mu, "threshold scheme: mu as a ratio of max|w|, 0.75 by default");
+  app.add_option("--layers", flags.rules_file, "YAML list of layer rules, the first match wins");
+  app.add_option("--keep-float", flags.keep_float,
+                 "leave the tensors that GLOB matches in float; may be repeated")
+      ->allow_extra_args(false);
+}
+
+absl::StatusOr<v1::QuantizationOptions> ReadOptions(QuantizeFlags flags) {
+  if (!flags.rules_file.empty()) {
+    LBW_ASSIGN_OR_RETURN(flags.rules_text, ReadTextFile(flags.rules_file, "--layers"));
+    if (flags.rules_text.empty()) flags.rules_text = "[]";
+  }
+  return BuildOptions(flags);
+}
+
+absl::StatusOr<std::string> ResolveArtifact(Session& session, const std::string& text) {
+  LBW_ASSIGN_OR_RETURN(const ArtifactArgument argument, ParseArtifactArgument(text));
+  if (!argument.sha256.empty()) return base::ArtifactName(argument.sha256);
+  if (IsFile(text)) {
+    LBW_ASSIGN_OR_RETURN(const FileDigest digest,
+                         HashFile(text, session.canceller(), session.progress()));
+    return base::ArtifactName(digest.sha256);
+  }
+  return LookUpArtifact(session, text, argument.hex_prefix);
+}
+
+absl::StatusOr<std::string> UploadOrResolve(Session& session, const std::string& text) {
+  if (!IsFile(text)) return ResolveArtifact(session, text);
+  LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
+  LBW_ASSIGN_OR_RETURN(const v1::Artifact artifact,
+                       UploadFile(*connection, text, {}, session.progress()));
+  return artifact.name();
+}
+
+absl::StatusOr<v1::Model> GetModel(Connection& connection, const std::string& model_id) {
+  const auto stub = v1::ModelService::NewStub(connection.channel());
+  v1::GetModelRequest request;
+  request.set_name(base::ModelName(model_id));
+  return connection.Unary<v1::Model>(Patience::kAnswer, [&](auto* context, auto* model) {
+    return stub->GetModel(context, request, model);
+  });
+}
+
+absl::StatusOr<std::string> ResolveVersionArgument(Connection& connection,
+                                                   const std::string& text) {
+  LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, ParseModelArgument(text));
+  if (ref.version) return ResourceName(ref);
+  LBW_ASSIGN_OR_RETURN(const v1::Model model, GetModel(connection, ref.model));
+  return ResolveVersion(model, ref);
+}
+
+void PrintReport(Session& session, const v1::QuantizationReport& report, ReportKind kind) {
+  session.out() << RenderReport(report, kind);
+}
+
+void PrintRuleMatches(Session& session,
+                      const google::protobuf::RepeatedPtrField<v1::RuleMatch>& matches,
+                      const v1::QuantizationOptions& options, RuleDetail detail) {
+  const RuleText text = RenderRuleMatches(matches, options, detail);
+  for (const std::string& line : text.lines) session.out() << line << "\n";
+  for (const std::string& warning : text.warnings) session.Warn(warning);
+}
+
+void WarnIdleRules(Session& session,
+                   const google::protobuf::RepeatedPtrField<v1::RuleMatch>& matches,
+                   const v1::QuantizationOptions& options) {
+  const RuleText text = RenderRuleMatches(matches, options, RuleDetail::kCounts);
+  for (const std::string& warning : text.warnings) session.Warn(warning);
+}
+
+std::string TimeCell(const google::protobuf::Timestamp& time) {
+  if (time.seconds() == 0 && time.nanos() == 0) return "-";
+  return TimeText(absl::FromUnixSeconds(time.seconds()), absl::LocalTimeZone());
+}
+
+}  // namespace lbw::client

@@ -1,0 +1,81 @@
+// What several commands do alike.
+#ifndef LBW_CLIENT_COMMANDS_SHARED_H_
+#define LBW_CLIENT_COMMANDS_SHARED_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/ids.h"
+#include "base/status.h"
+#include "client/cpp/connection.h"
+#include "client/cpp/report.h"
+#include "client/cpp/rules.h"
+#include "client/cpp/session.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "lbw/v1/artifact.pb.h"
+#include "lbw/v1/common.pb.h"
+#include "lbw/v1/model.pb.h"
+
+namespace CLI {
+class App;
+}
+
+namespace lbw::client {
+
+// --bits, --code-book, --granularity, --scheme, --mu, --layers, --keep-float.
+void AddQuantizeFlags(CLI::App& app, QuantizeFlags& flags);
+// Reads the rules' file and builds the options. Errors: those of ReadTextFile and BuildOptions.
+absl::StatusOr<v1::QuantizationOptions> ReadOptions(QuantizeFlags flags);
+
+// The artifact that text means, as "artifacts/{sha256}": a SHA-256 or resource name; a local file,
+// by its content; the beginning of a SHA-256 or a display name, looked up in the server's list.
+// Errors: kNotFound - nothing fits; kInvalidArgument - several do (names them).
+absl::StatusOr<std::string> ResolveArtifact(Session& session, const std::string& text);
+// The same; a local file is uploaded.
+absl::StatusOr<std::string> UploadOrResolve(Session& session, const std::string& text);
+
+absl::StatusOr<v1::Model> GetModel(Connection& connection, const std::string& model_id);
+// "models/M/versions/N" for what a person typed; asks the server where the text has no number.
+absl::StatusOr<std::string> ResolveVersionArgument(Connection& connection, const std::string& text);
+
+// A server stream of progress that ends in one result, shown on the session's progress bar.
+// Update: the stream's message, with progress() or the result that `take` moves out.
+// Errors: those of the call; kInternal - the stream ended without a result.
+template <typename Update, typename Open, typename Take>
+absl::Status RunWithProgress(Session& session, Connection& connection, Open&& open, Take&& take) {
+  bool has_result = false;
+  const absl::Status status = connection.ReadStream<Update>(open, [&](Update& update) {
+    if (update.has_progress()) {
+      const v1::Progress& progress = update.progress();
+      session.progress().Update({progress.stage(), progress.done(), progress.total(),
+                                 progress.unit(), progress.detail()});
+    } else {
+      has_result = take(update);
+    }
+  });
+  session.progress().Clear();
+  LBW_RETURN_IF_ERROR(status);
+  if (has_result) return absl::OkStatus();
+  return base::Error(absl::StatusCode::kInternal, base::reason::kInternal,
+                     "the server ended the stream without a result");
+}
+
+// Prints the report's table and the rules' lines; warns of rules that caught nothing.
+void PrintReport(Session& session, const v1::QuantizationReport& report, ReportKind kind);
+void PrintRuleMatches(Session& session,
+                      const google::protobuf::RepeatedPtrField<v1::RuleMatch>& matches,
+                      const v1::QuantizationOptions& options, RuleDetail detail);
+// Only the warnings, for --json.
+void WarnIdleRules(Session& session,
+                   const google::protobuf::RepeatedPtrField<v1::RuleMatch>& matches,
+                   const v1::QuantizationOptions& options);
+
+// Local time, or "-" where it is not set.
+std::string TimeCell(const google::protobuf::Timestamp& time);
+
+}  // namespace lbw::client
+
+#endif  // LBW_CLIENT_COMMANDS_SHARED_H_

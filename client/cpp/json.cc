@@ -1,0 +1,25 @@
+#include "client/cpp/json.h"
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace lbw::client {
+
+absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = true;
+  std::string json;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
+  if (!status.ok()) {
+    return base::Error(
+        absl::StatusCode::kInternal, base::reason::kInternal,
+        base::StrCat(message.GetTypeName(), " as JSON: ", std::string(status.message())));
+  }
+  if (json.empty() || json.back() != '\n') json += '\n';
+  return json;
+}
+
+}  // namespace lbw::client

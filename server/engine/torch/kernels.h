@@ -1,0 +1,45 @@
+// What a node does to tensors of LibTorch, with its parameters resolved for given shapes. Internal
+// to the room; free of torch's headers.
+#ifndef LBW_ENGINE_TORCH_KERNELS_H_
+#define LBW_ENGINE_TORCH_KERNELS_H_
+
+#include <functional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "graph/graph.h"
+#include "graph/resolve.h"
+
+namespace at {
+class Tensor;
+}  // namespace at
+
+namespace lbw::engine {
+
+// in[i]: the node's data input i, nullptr where it is left out. out: as many as the node has
+// outputs, to be assigned. Throws what torch throws.
+using KernelFunction = std::function<void(const at::Tensor* const* in, at::Tensor* out)>;
+
+struct Kernel {
+  KernelFunction run;
+  // The same, overwriting in[0]: may be used where nothing else needs its storage. Often empty.
+  KernelFunction run_in_place;
+  // The outputs share no storage with the inputs.
+  bool fresh = true;
+};
+
+// operands and outputs come from shape inference; they are not needed after the call.
+// Errors: kInvalidArgument, UNSUPPORTED_OPERATOR, BAD_GRAPH.
+absl::StatusOr<Kernel> MakeKernel(const graph::Operands& operands,
+                                  const std::vector<graph::ValueInfo>& outputs);
+
+// By family; nullopt for an operator of another one.
+using MaybeKernel = absl::StatusOr<std::optional<Kernel>>;
+MaybeKernel MakeMathKernel(const graph::Operands& operands);
+MaybeKernel MakeWindowKernel(const graph::Operands& operands);
+MaybeKernel MakeMoveKernel(const graph::Operands& operands,
+                           const std::vector<graph::ValueInfo>& outputs);
+
+}  // namespace lbw::engine
+
+#endif  // LBW_ENGINE_TORCH_KERNELS_H_

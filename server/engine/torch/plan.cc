@@ -1,0 +1,202 @@
+#include "engine/torch/plan.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "engine/torch/torch_bridge.h"
+#include "graph/operators.h"
+
+namespace lbw::engine {
+
+class PlanBuilder {
+ public:
+  PlanBuilder(const graph::Graph& graph, const graph::Constants& constants,
+              const std::vector<std::string>& fetch, const graph::InferredShapes& inferred,
+              Plan& plan)
+      : graph_(graph), constants_(constants), fetch_(fetch), inferred_(inferred), plan_(plan) {}
+
+  absl::Status Build() {
+    plan_.input_slot_ = NewSlot(graph_.inputs[0].name);
+    CountReaders();
+    for (const graph::Node& node : graph_.nodes) LBW_RETURN_IF_ERROR(AddNode(node));
+    for (const std::string& name : fetch_) {
+      LBW_ASSIGN_OR_RETURN(const int slot, SlotOf(name));
+      plan_.fetch_.push_back(slot);
+      const auto info = inferred_.values.find(name);
+      if (info == inferred_.values.end()) {
+        return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadGraph,
+                           base::StrCat("value ", name, " is a constant that nothing reads"));
+      }
+      plan_.outputs_.push_back(info->second);
+    }
+    AddReleases();
+    return absl::OkStatus();
+  }
+
+ private:
+  static size_t DataInputs(const graph::Node& node) {
+    return std::min(node.inputs.size(), graph::FindOperator(node.op_type)->data_inputs);
+  }
+
+  // True where shape arithmetic gave every output: no step is needed.
+  bool IsKnown(const graph::Node& node) const {
+    return std::all_of(node.outputs.begin(), node.outputs.end(), [&](const std::string& output) {
+      return output.empty() || inferred_.known.count(output) != 0;
+    });
+  }
+
+  void CountReaders() {
+    for (const std::string& name : fetch_) ++readers_[name];
+    for (const graph::Node& node : graph_.nodes) {
+      if (IsKnown(node)) continue;
+      for (size_t i = 0; i < DataInputs(node); ++i) ++readers_[node.inputs[i]];
+    }
+  }
+
+  int NewSlot(const std::string& name) {
+    const int slot = static_cast<int>(plan_.initial_.size());
+    plan_.initial_.emplace_back();
+    if (!name.empty()) slots_.emplace(name, slot);
+    return slot;
+  }
+
+  // Of a value that a step made, of a constant or of a known value, which enter on first use.
+  absl::StatusOr<int> SlotOf(const std::string& name) {
+    if (const auto it = slots_.find(name); it != slots_.end()) return it->second;
+    at::Tensor tensor;
+    if (const auto known = inferred_.known.find(name); known != inferred_.known.end()) {
+      // The inferred shapes do not outlive the building.
+      LBW_ASSIGN_OR_RETURN(tensor, CopyToTorch(known->second.view()));
+    } else if (const auto it = constants_.find(name); it != constants_.end()) {
+      const auto* constant = std::get_if<base::Tensor>(&it->second);
+      LBW_CHECK(constant != nullptr);
+      LBW_ASSIGN_OR_RETURN(tensor, BorrowTensor(constant->view()));
+    } else {
+      return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadGraph,
+                         base::StrCat("no value is called ", name));
+    }
+    const int slot = NewSlot(name);
+    plan_.initial_[static_cast<size_t>(slot)] = std::move(tensor);
+    constant_slots_.insert(slot);
+    return slot;
+  }
+
+  absl::Status AddNode(const graph::Node& node) {
+    if (IsKnown(node)) return absl::OkStatus();
+    const graph::Operands operands = graph::MakeOperands(node, graph_.opset, inferred_, constants_);
+    std::vector<graph::ValueInfo> outputs;
+    for (const std::string& name : node.outputs) {
+      outputs.push_back(name.empty() ? graph::ValueInfo() : inferred_.values.find(name)->second);
+    }
+    LBW_ASSIGN_OR_RETURN(Kernel kernel, MakeKernel(operands, outputs));
+    Plan::Step step;
+    step.where = base::StrCat("node ", node.name, " (", node.op_type, ")");
+    for (size_t i = 0; i < DataInputs(node); ++i) {
+      int slot = -1;
+      if (!node.inputs[i].empty()) {
+        LBW_ASSIGN_OR_RETURN(slot, SlotOf(node.inputs[i]));
+      }
+      step.in.push_back(slot);
+    }
+    const bool in_place =
+        kernel.run_in_place && readers_[node.inputs[0]] == 1 && fresh_.count(node.inputs[0]) != 0;
+    step.run = in_place ? std::move(kernel.run_in_place) : std::move(kernel.run);
+    for (const std::string& name : node.outputs) {
+      step.out.push_back(NewSlot(name));
+      if (kernel.fresh) fresh_.insert(name);
+    }
+    plan_.steps_.push_back(std::move(step));
+    return absl::OkStatus();
+  }
+
+  void AddReleases() {
+    std::set<int> live(plan_.fetch_.begin(), plan_.fetch_.end());
+    for (auto step = plan_.steps_.rbegin(); step != plan_.steps_.rend(); ++step) {
+      for (const int slot : step->in) {
+        if (slot < 0 || constant_slots_.count(slot) != 0) continue;
+        if (live.insert(slot).second) step->release.push_back(slot);
+      }
+      for (const int slot : step->out) {
+        if (live.count(slot) == 0) step->release.push_back(slot);
+      }
+    }
+  }
+
+  const graph::Graph& graph_;
+  const graph::Constants& constants_;
+  const std::vector<std::string>& fetch_;
+  const graph::InferredShapes& inferred_;
+  Plan& plan_;
+  std::map<std::string, int> readers_;
+  std::map<std::string, int, std::less<>> slots_;
+  std::set<std::string, std::less<>> fresh_;
+  std::set<int> constant_slots_;
+};
+
+Plan::Plan() = default;
+Plan::~Plan() = default;
+
+absl::StatusOr<std::unique_ptr<Plan>> Plan::Build(const graph::Graph& graph,
+                                                  const graph::Constants& constants,
+                                                  const std::vector<std::string>& fetch,
+                                                  const base::Shape& input) {
+  LBW_ASSIGN_OR_RETURN(const graph::InferredShapes inferred,
+                       graph::InferShapes(graph, constants, {{graph.inputs[0].name, input}}));
+  std::unique_ptr<Plan> plan(new Plan());
+  try {
+    LBW_RETURN_IF_ERROR(PlanBuilder(graph, constants, fetch, inferred, *plan).Build());
+  } catch (...) {
+    return CurrentTorchError("compiling");
+  }
+  return plan;
+}
+
+absl::Status Plan::RunStep(const Step& step, std::vector<at::Tensor>& slots) const {
+  constexpr size_t kFew = 8;
+  const at::Tensor* few_in[kFew];
+  std::vector<const at::Tensor*> many_in;
+  const at::Tensor** in = few_in;
+  if (step.in.size() > kFew) {
+    many_in.resize(step.in.size());
+    in = many_in.data();
+  }
+  for (size_t i = 0; i < step.in.size(); ++i) {
+    in[i] = step.in[i] < 0 ? nullptr : &slots[static_cast<size_t>(step.in[i])];
+  }
+  std::vector<at::Tensor> out(step.out.size());
+  try {
+    step.run(in, out.data());
+  } catch (...) {
+    return CurrentTorchError(step.where);
+  }
+  for (size_t i = 0; i < out.size(); ++i) {
+    slots[static_cast<size_t>(step.out[i])] = std::move(out[i]);
+  }
+  for (const int slot : step.release) slots[static_cast<size_t>(slot)] = at::Tensor();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<base::Tensor>> Plan::Run(const base::TensorView& input,
+                                                    const base::CancelToken& cancel) const {
+  std::vector<at::Tensor> slots = initial_;
+  LBW_ASSIGN_OR_RETURN(slots[static_cast<size_t>(input_slot_)], BorrowTensor(input));
+  for (const Step& step : steps_) {
+    LBW_RETURN_IF_ERROR(cancel.Check());
+    LBW_RETURN_IF_ERROR(RunStep(step, slots));
+  }
+  std::vector<base::Tensor> results;
+  for (const int slot : fetch_) {
+    LBW_ASSIGN_OR_RETURN(base::Tensor result, CopyFromTorch(slots[static_cast<size_t>(slot)]));
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+}  // namespace lbw::engine

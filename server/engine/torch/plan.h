@@ -1,0 +1,63 @@
+// A graph for one input shape as a flat list of steps over numbered slots. Internal to the room;
+// free of torch's headers.
+//
+// Integer values that follow from shapes are constants of the plan; steps whose results nothing
+// needs are left out; a slot is freed after its last use; an element-wise step overwrites its input
+// where nothing else can see it.
+#ifndef LBW_ENGINE_TORCH_PLAN_H_
+#define LBW_ENGINE_TORCH_PLAN_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/cancel.h"
+#include "base/tensor.h"
+#include "engine/torch/kernels.h"
+#include "graph/graph.h"
+
+namespace lbw::engine {
+
+class Plan {
+ public:
+  // constants must outlive the plan: large ones are borrowed. graph has one input.
+  // Errors: those of graph::InferShapes; UNSUPPORTED_OPERATOR.
+  static absl::StatusOr<std::unique_ptr<Plan>> Build(const graph::Graph& graph,
+                                                     const graph::Constants& constants,
+                                                     const std::vector<std::string>& fetch,
+                                                     const base::Shape& input);
+  ~Plan();
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+
+  // Runs every step. input: of the plan's shape, f32, borrowed.
+  // Errors: cancel's; kResourceExhausted; kInternal.
+  absl::StatusOr<std::vector<base::Tensor>> Run(const base::TensorView& input,
+                                                const base::CancelToken& cancel) const;
+  // Of the fetched values, with the plan's batch.
+  const std::vector<graph::ValueInfo>& outputs() const { return outputs_; }
+
+ private:
+  friend class PlanBuilder;
+  struct Step {
+    std::string where;  // "node NAME (OP)", for messages
+    KernelFunction run;
+    std::vector<int> in;  // slots, -1 where an input is left out
+    std::vector<int> out;
+    std::vector<int> release;  // slots that no later step reads
+  };
+
+  Plan();
+  absl::Status RunStep(const Step& step, std::vector<at::Tensor>& slots) const;
+
+  std::vector<Step> steps_;
+  std::vector<at::Tensor> initial_;  // one a slot; constants are set
+  std::vector<int> fetch_;
+  std::vector<graph::ValueInfo> outputs_;
+  int input_slot_ = 0;
+};
+
+}  // namespace lbw::engine
+
+#endif  // LBW_ENGINE_TORCH_PLAN_H_

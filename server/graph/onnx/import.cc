@@ -1,0 +1,110 @@
+#include "graph/onnx/import.h"
+
+#include <onnx/onnx_pb.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/strings.h"
+#include "graph/batch.h"
+#include "graph/onnx/steps.h"
+
+namespace lbw::graph {
+namespace {
+
+// Before 7, broadcasting was an attribute; after 21, operators have changed that nobody checked.
+constexpr int64_t kOldestOpset = 7;
+constexpr int64_t kNewestOpset = 21;
+
+absl::StatusOr<int64_t> ReadOpset(const onnx::ModelProto& model) {
+  int64_t opset = 0;
+  for (const onnx::OperatorSetIdProto& entry : model.opset_import()) {
+    if (entry.domain().empty() || entry.domain() == "ai.onnx") opset = entry.version();
+  }
+  if (opset == 0) return BadFile("not an ONNX model: it imports no operator set");
+  if (opset < kOldestOpset || opset > kNewestOpset) {
+    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kUnsupportedOperator,
+                       base::StrCat("operator set ", opset, " is not known; opsets ", kOldestOpset,
+                                    "..", kNewestOpset, " are"));
+  }
+  return opset;
+}
+
+absl::Status Parse(std::string_view bytes, const ImportLimits& limits, onnx::ModelProto& model) {
+  const uint64_t limit =
+      std::min<uint64_t>(limits.max_file_bytes, std::numeric_limits<int32_t>::max());
+  if (bytes.size() > limit) {
+    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kLimitExceeded,
+                       base::StrCat("an ONNX file may have ", limit, " bytes: ", bytes.size()));
+  }
+  if (!model.ParsePartialFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return BadFile("not an ONNX model, or cut short");
+  }
+  if (!model.has_graph() || model.graph().output_size() == 0) {
+    return BadFile("not an ONNX model: it has no graph with outputs");
+  }
+  return absl::OkStatus();
+}
+
+// One byte sequence of UTF-8 at the front: its length, 0 where it is none.
+size_t Utf8Length(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const uint8_t lead = byte(0);
+  if (lead < 0x80) return 1;
+  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  }
+  // Overlong forms, surrogates and what lies beyond U+10FFFF.
+  if ((lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xED && byte(1) > 0x9F) ||
+      (lead == 0xF0 && byte(1) < 0x90) || (lead == 0xF4 && byte(1) > 0x8F)) {
+    return 0;
+  }
+  return length;
+}
+
+}  // namespace
+
+base::Error BadFile(std::string_view message) {
+  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadFile, message);
+}
+
+bool IsCleanText(std::string_view text) {
+  if (text.size() > 4096) return false;
+  while (!text.empty()) {
+    const size_t length = Utf8Length(text);
+    if (length == 0 || static_cast<uint8_t>(text[0]) < 0x20 || text[0] == 0x7F) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+absl::StatusOr<Imported> ImportOnnx(std::string_view bytes, const ImportLimits& limits) {
+  onnx::ModelProto model;
+  LBW_RETURN_IF_ERROR(Parse(bytes, limits, model));
+  Imported imported;
+  LBW_ASSIGN_OR_RETURN(imported.graph.opset, ReadOpset(model));
+  LBW_RETURN_IF_ERROR(ReadGraph(*model.mutable_graph(), limits, imported));
+  model.Clear();
+  if (imported.graph.inputs.empty()) return BadFile("the graph has no input");
+  LBW_RETURN_IF_ERROR(SortNodes(imported.graph, imported.constants));
+  LBW_RETURN_IF_ERROR(FoldConstants(imported));
+  DropUnused(imported);
+  LBW_RETURN_IF_ERROR(Validate(imported.graph, imported.constants));
+  LBW_RETURN_IF_ERROR(MakeBatchSymbolic(imported.graph, imported.constants, imported.notes));
+  return imported;
+}
+
+bool LooksLikeOnnx(absl::Span<const std::byte> first_bytes) {
+  // ModelProto: field 1, ir_version, a small varint; then one of the fields that follow it.
+  if (first_bytes.size() < 3 || first_bytes[0] != std::byte{0x08}) return false;
+  const auto version = static_cast<uint8_t>(first_bytes[1]);
+  if (version < 1 || version > 32) return false;
+  constexpr uint8_t kTags[] = {0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42};
+  return std::find(std::begin(kTags), std::end(kTags), static_cast<uint8_t>(first_bytes[2])) !=
+         std::end(kTags);
+}
+
+}  // namespace lbw::graph

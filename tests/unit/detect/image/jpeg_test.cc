@@ -1,0 +1,98 @@
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+// clang-format off
+#include <jpeglib.h>  // needs FILE and size_t from above
+// clang-format on
+
+#include "base/io.h"
+#include "base/status.h"
+#include "detect/image/image.h"
+#include "unit/detect/image/pictures.h"
+
+namespace lbw::detect {
+namespace {
+
+struct JpegKind {
+  J_COLOR_SPACE space = JCS_RGB;
+  int channels = 3;
+  bool adobe = false;
+  bool progressive = false;
+};
+
+// A 16 x 16 picture of one colour.
+std::string MakeJpeg(const JpegKind& kind, const std::vector<uint8_t>& color) {
+  jpeg_compress_struct info{};
+  jpeg_error_mgr errors{};
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  unsigned char* data = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&info, &data, &size);
+  info.image_width = info.image_height = 16;
+  info.input_components = kind.channels;
+  info.in_color_space = kind.space;
+  jpeg_set_defaults(&info);
+  jpeg_set_quality(&info, 98, TRUE);
+  info.write_Adobe_marker = kind.adobe ? TRUE : FALSE;
+  if (kind.progressive) jpeg_simple_progression(&info);
+  jpeg_start_compress(&info, TRUE);
+  std::vector<uint8_t> row;
+  for (int x = 0; x < 16; ++x) row.insert(row.end(), color.begin(), color.end());
+  while (info.next_scanline < 16) {
+    JSAMPROW pointer = row.data();
+    jpeg_write_scanlines(&info, &pointer, 1);
+  }
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  std::string bytes(reinterpret_cast<char*>(data), size);
+  std::free(data);
+  return bytes;
+}
+
+void ExpectColor(std::string_view bytes, std::array<int, 3> color) {
+  const auto image = DecodeImage(base::AsBytes(bytes));
+  ASSERT_TRUE(image.ok()) << image.status();
+  for (size_t c = 0; c < 3; ++c) EXPECT_NEAR(image->rgb[c], color[c], 3) << c;
+}
+
+TEST(DecodeJpeg, GreyProgressiveAndColour) {
+  ExpectColor(MakeJpeg({JCS_GRAYSCALE, 1, false, false}, {90}), {90, 90, 90});
+  ExpectColor(MakeJpeg({JCS_RGB, 3, false, false}, {200, 40, 90}), {200, 40, 90});
+  ExpectColor(MakeJpeg({JCS_RGB, 3, false, true}, {200, 40, 90}), {200, 40, 90});
+}
+
+// Ink 0.2, 0.6, 0 and black 0.25: red = (1 - 0.2) * (1 - 0.25).
+TEST(DecodeJpeg, CmykWithAndWithoutAdobesInversion) {
+  ExpectColor(MakeJpeg({JCS_CMYK, 4, false, false}, {51, 153, 0, 64}), {153, 76, 191});
+  ExpectColor(MakeJpeg({JCS_CMYK, 4, true, false}, {204, 102, 255, 191}), {153, 76, 191});
+}
+
+// Each scan of a progressive file walks the whole picture: a small file could keep a thread busy.
+TEST(DecodeJpeg, RefusesAFileWithEndlessScans) {
+  const std::string jpeg = MakeJpeg({JCS_GRAYSCALE, 1, false, true}, {90});
+  // The last scan, from its SOS marker to the EOI, again and again.
+  const size_t scan = jpeg.rfind("\xFF\xDA");
+  ASSERT_NE(scan, std::string::npos);
+  std::string bomb = jpeg.substr(0, jpeg.size() - 2);
+  for (int i = 0; i < 600; ++i) bomb += jpeg.substr(scan, jpeg.size() - 2 - scan);
+  bomb += "\xFF\xD9";
+  const auto image = DecodeImage(base::AsBytes(bomb));
+  ASSERT_FALSE(image.ok());
+  EXPECT_EQ(base::GetErrorDetails(image.status()).reason, "BAD_IMAGE");
+}
+
+// Half of the picture is there: other readers show it over grey.
+TEST(DecodeJpeg, ACutPictureIsSaidToBeCut) {
+  const auto whole = EncodeImage(Gradient(200, 200), ImageFormat::kJpeg);
+  ASSERT_TRUE(whole.ok());
+  const auto image = DecodeImage(base::AsBytes(whole->substr(0, whole->size() / 2)));
+  ASSERT_FALSE(image.ok());
+  EXPECT_NE(image.status().message().find("cut short"), absl::string_view::npos) << image.status();
+}
+
+}  // namespace
+}  // namespace lbw::detect

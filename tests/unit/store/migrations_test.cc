@@ -1,0 +1,135 @@
+#include "store/migrations.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <array>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+
+#include "base/status.h"
+#include "store/sqlite_database.h"
+#include "support/temp_dir.h"
+
+namespace lbw::store {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string ReadGolden(const std::string& name) {
+  std::ifstream file(std::string(LBW_SOURCE_DIR) + "/tests/golden/" + name);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// Makes FOLDER/lbw.db from statements, as another program would.
+void MakeDatabase(const std::string& folder, const std::string& sql) {
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open((folder + "/lbw.db").c_str(), &db), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+      << sqlite3_errmsg(db);
+  sqlite3_close(db);
+}
+
+std::map<std::string, std::string> Schema(Database& database) {
+  std::map<std::string, std::string> schema;
+  const absl::Status status = database.Transaction([&](Session& session) -> absl::Status {
+    LBW_ASSIGN_OR_RETURN(
+        const auto rows,
+        session.Execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"));
+    for (const Row& row : rows) schema[row.Text(0)] = row.Text(1);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+  return schema;
+}
+
+absl::StatusOr<std::unique_ptr<SqliteDatabase>> Open(
+    const testing::TempDir& folder, absl::Span<const Migration> migrations = Migrations()) {
+  SqliteOptions options;
+  options.folder = folder.path();
+  options.migrations = migrations;
+  return SqliteDatabase::Open(options);
+}
+
+std::string Dump(const std::map<std::string, std::string>& schema) {
+  std::string text;
+  for (const auto& entry : schema) text += entry.second + ";\n";
+  return text;
+}
+
+constexpr std::array<std::string_view, 1> kGood = {"CREATE TABLE later (id BIGINT PRIMARY KEY)"};
+constexpr std::array<std::string_view, 2> kBad = {"CREATE TABLE half (id BIGINT)",
+                                                  "THIS IS NOT SQL"};
+
+TEST(Migrations, AreNumberedFromOne) {
+  int64_t expected = 1;
+  for (const Migration& migration : Migrations()) {
+    EXPECT_EQ(migration.version, expected++);
+    EXPECT_FALSE(migration.name.empty());
+    EXPECT_FALSE(migration.statements.empty());
+  }
+}
+
+TEST(Migrations, AFreshDatabaseHasTheGoldenSchema) {
+  const testing::TempDir fresh;
+  const testing::TempDir old;
+  const std::string golden = ReadGolden("db_v1.sql");
+  ASSERT_FALSE(golden.empty());
+  MakeDatabase(old.path(), golden);
+  const auto fresh_database = Open(fresh, Migrations().subspan(0, 1));
+  const auto old_database = Open(old, Migrations().subspan(0, 1));
+  ASSERT_TRUE(fresh_database.ok()) << fresh_database.status();
+  ASSERT_TRUE(old_database.ok()) << old_database.status();
+  EXPECT_EQ(Dump(Schema(**fresh_database)), Dump(Schema(**old_database)));
+}
+
+TEST(Migrations, RunAgainChangeNothing) {
+  const testing::TempDir folder;
+  const auto before = Schema(*Open(folder).value());
+  const auto after = Schema(*Open(folder).value());
+  EXPECT_EQ(before, after);
+}
+
+TEST(Migrations, APostponedStepIsAppliedLater) {
+  const testing::TempDir folder;
+  ASSERT_TRUE(Open(folder).ok());
+  std::vector<Migration> more(Migrations().begin(), Migrations().end());
+  more.push_back({static_cast<int64_t>(more.size()) + 1, "later", kGood});
+  EXPECT_EQ(Schema(*Open(folder, more).value()).count("later"), 1u);
+}
+
+TEST(Migrations, AStepThatFailsLeavesNothingAndIsNamed) {
+  const testing::TempDir folder;
+  std::vector<Migration> more(Migrations().begin(), Migrations().end());
+  more.push_back({static_cast<int64_t>(more.size()) + 1, "broken step", kBad});
+  EXPECT_THAT(std::string(Open(folder, more).status().message()), HasSubstr("broken step"));
+  EXPECT_EQ(Schema(*Open(folder).value()).count("half"), 0u);
+}
+
+TEST(Migrations, ADatabaseFromANewerProgramIsRefused) {
+  const testing::TempDir folder;
+  std::vector<Migration> more(Migrations().begin(), Migrations().end());
+  more.push_back({static_cast<int64_t>(more.size()) + 1, "later", kGood});
+  ASSERT_TRUE(Open(folder, more).ok());
+  const absl::Status status = Open(folder).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("newer program: schema version=2 newest known here=1"));
+}
+
+TEST(Migrations, AnotherHistoryIsRefused) {
+  const testing::TempDir folder;
+  ASSERT_TRUE(Open(folder).ok());
+  const std::array<Migration, 1> other = {{{1, "something else", kGood}}};
+  const absl::Status status = Open(folder, other).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("something else"));
+}
+
+}  // namespace
+}  // namespace lbw::store
