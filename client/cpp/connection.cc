@@ -93,7 +93,11 @@ absl::Status Connection::Call::Finish(const grpc::Status& grpc_status) {
                        status.code() == absl::StatusCode::kCancelled ||
                        status.code() == absl::StatusCode::kDeadlineExceeded;
   if (!is_ours) connection_.has_contact_ = true;
-  if (!status.ok()) LBW_RETURN_IF_ERROR(connection_.canceller_.Check());
+  if (status.ok()) return status;
+  LBW_RETURN_IF_ERROR(connection_.canceller_.Check());
+  if (status.code() == absl::StatusCode::kCancelled && GetCallDetails(status).reason.empty()) {
+    return absl::UnavailableError("the server cancelled the call; it may be stopping");
+  }
   return status;
 }
 

@@ -170,8 +170,7 @@ class Download {
       if (offset_ == artifact_.size_bytes()) return absl::OkStatus();
       LBW_RETURN_IF_ERROR(connection_.canceller().Check());
       if (is_damaged && ++damaged == kMaxDamaged) return status;
-      const bool may_pass = is_damaged || status.ok() || IsPassing(status) ||
-                            status.code() == absl::StatusCode::kCancelled;
+      const bool may_pass = is_damaged || status.ok() || IsPassing(status);
       if (!may_pass) return status;
       const auto delay = retry_.NextDelay(status, connection_.has_contact());
       if (!delay) {

@@ -1,100 +1,117 @@
 #include "app/admin_server.h"
 
 #include <httplib.h>
+#include <sys/socket.h>
 
 #include <thread>
 #include <utility>
 
-#include "absl/strings/numbers.h"
+#include "app/bind_check.h"
 #include "base/status.h"
-#include "base/strings.h"
 #include "base/thread_pool.h"
 
 namespace lbw::app {
 namespace {
 
-constexpr const char* kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
-constexpr const char* kTextType = "text/plain; charset=utf-8";
-constexpr size_t kThreads = 2;
-constexpr int kTimeoutSeconds = 5;
+constexpr size_t kThreads = 4;
+constexpr size_t kMaxQueue = 64;
+constexpr int kIoSeconds = 5;
+constexpr size_t kMaxPayloadBytes = 4096;
+constexpr const char* kText = "text/plain; charset=utf-8";
+
+// Named and bounded, unlike the library's own pool.
+class Tasks final : public httplib::TaskQueue {
+ public:
+  Tasks() : pool_({"admin", kThreads, kMaxQueue}) {}
+  void enqueue(std::function<void()> task) override {
+    // A task that is dropped would leave its connection open: with a full queue the accepting
+    // thread serves it itself, which keeps others waiting outside.
+    const auto shared = std::make_shared<std::function<void()>>(std::move(task));
+    if (!pool_.Submit([shared] { (*shared)(); }).ok()) (*shared)();
+  }
+  void shutdown() override { pool_.Shutdown(); }
+
+ private:
+  base::ThreadPool pool_;
+};
 
 }  // namespace
 
 struct AdminServer::Impl {
+  AdminHandlers handlers;
   httplib::Server server;
-  std::thread thread;
   int port = 0;
-};
+  std::thread thread;
 
-absl::StatusOr<HostPort> ParseHostPort(const std::string& address, const std::string& key) {
-  const size_t colon = address.rfind(':');
-  HostPort result;
-  const bool split = colon != std::string::npos && colon > 0 &&
-                     absl::SimpleAtoi(address.substr(colon + 1), &result.port);
-  if (!split || result.port < 0 || result.port > 65535) {
-    return base::Error(
-               absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
-               base::StrCat(key, " must be HOST:PORT with a port of 0..65535: ", key, "=", address))
-        .Field(key);
+  void Route() {
+    server.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+      response.set_content(handlers.metrics(), "text/plain; version=0.0.4; charset=utf-8");
+    });
+    server.Get("/livez", [](const httplib::Request&, httplib::Response& response) {
+      response.set_content("ok\n", kText);
+    });
+    server.Get("/readyz", [this](const httplib::Request&, httplib::Response& response) {
+      constexpr int kUnavailable = 503;
+      const absl::Status ready = handlers.ready();
+      if (!ready.ok()) response.status = kUnavailable;
+      response.set_content(
+          ready.ok() ? std::string("ready\n") : absl::StrCat(ready.message(), "\n"), kText);
+    });
+    server.Get("/", [](const httplib::Request&, httplib::Response& response) {
+      response.set_content("lbw-server admin: /metrics /livez /readyz\n", kText);
+    });
   }
-  result.host = address.substr(0, colon);
-  if (result.host.size() > 2 && result.host.front() == '[' && result.host.back() == ']') {
-    result.host = result.host.substr(1, result.host.size() - 2);
+
+  void Configure() {
+    server.new_task_queue = [] { return new Tasks; };
+    // The library's default is SO_REUSEPORT, with which two servers share a port unnoticed.
+    server.set_socket_options([](socket_t socket) {
+      const int on = 1;
+      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    });
+    // One request a connection: an idle one would hold one of few threads.
+    server.set_keep_alive_max_count(1);
+    server.set_read_timeout(kIoSeconds);
+    server.set_write_timeout(kIoSeconds);
+    server.set_payload_max_length(kMaxPayloadBytes);
   }
-  return result;
-}
+};
 
 AdminServer::AdminServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(Options options) {
-  LBW_ASSIGN_OR_RETURN(const HostPort where, ParseHostPort(options.address, "admin"));
+AdminServer::~AdminServer() { Stop(); }
+
+absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const config::Address& address,
+                                                                AdminHandlers handlers) {
+  if (address.port != 0) LBW_RETURN_IF_ERROR(CheckBindable(address, "admin"));
   auto impl = std::make_unique<Impl>();
-  httplib::Server& server = impl->server;
-  server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
-  // The library's own options share the port between processes (SO_REUSEPORT): two servers would
-  // answer in turn.
-  server.set_socket_options([](socket_t socket) {
-    const int yes = 1;
-    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-  });
-  server.set_read_timeout(kTimeoutSeconds);
-  server.set_write_timeout(kTimeoutSeconds);
-  server.set_payload_max_length(1024);
-  server.Get("/metrics", [metrics = std::move(options.metrics)](const httplib::Request&,
-                                                                httplib::Response& response) {
-    response.set_content(metrics(), kMetricsType);
-  });
-  server.Get("/livez", [](const httplib::Request&, httplib::Response& response) {
-    response.set_content("ok\n", kTextType);
-  });
-  server.Get("/readyz", [ready = std::move(options.ready)](const httplib::Request&,
-                                                           httplib::Response& response) {
-    const bool is_ready = ready();
-    response.status = is_ready ? 200 : 503;
-    response.set_content(is_ready ? "ready\n" : "not ready\n", kTextType);
-  });
-  impl->port = where.port == 0 ? server.bind_to_any_port(where.host)
-                               : (server.bind_to_port(where.host, where.port) ? where.port : -1);
-  if (impl->port <= 0) {
-    return base::Error(absl::StatusCode::kUnavailable, base::reason::kInternal,
-                       base::StrCat("cannot listen for admin requests: admin=", options.address,
-                                    " is taken or not an address of this machine"));
+  impl->handlers = std::move(handlers);
+  impl->Configure();
+  impl->Route();
+  if (address.port == 0) {
+    impl->port = impl->server.bind_to_any_port(address.host);
+  } else if (impl->server.bind_to_port(address.host, address.port)) {
+    impl->port = address.port;
   }
-  impl->thread = std::thread([server = &impl->server] {
-    base::SetThreadName("admin");
-    server->listen_after_bind();
+  if (impl->port <= 0) {
+    LBW_RETURN_IF_ERROR(CheckBindable(address, "admin"));
+    return base::Error(absl::StatusCode::kInternal, base::reason::kInternal,
+                       base::StrCat("cannot listen on ", config::FormatAddress(address),
+                                    " (admin)"));
+  }
+  impl->thread = std::thread([raw = impl.get()] {
+    base::SetThreadName("admin-accept");
+    raw->server.listen_after_bind();
   });
+  // stop() before the thread runs would have no effect.
+  while (!impl->server.is_running()) std::this_thread::yield();
   return std::unique_ptr<AdminServer>(new AdminServer(std::move(impl)));
 }
-
-AdminServer::~AdminServer() { Stop(); }
 
 int AdminServer::port() const { return impl_->port; }
 
 void AdminServer::Stop() {
   if (!impl_->thread.joinable()) return;
-  // stop() before the loop has begun would be lost.
-  while (!impl_->server.is_running()) std::this_thread::yield();
   impl_->server.stop();
   impl_->thread.join();
 }

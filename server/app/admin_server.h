@@ -1,5 +1,5 @@
-// The admin HTTP port: /metrics, /livez, /readyz. Plain text, no authentication: bind it to
-// loopback or to the cluster's inside.
+// The admin port: GET /metrics, /livez and /readyz over HTTP. Not authenticated; 127.0.0.1 by
+// default.
 #ifndef LBW_APP_ADMIN_SERVER_H_
 #define LBW_APP_ADMIN_SERVER_H_
 
@@ -8,34 +8,31 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "config/values.h"
 
 namespace lbw::app {
 
+// Called from the port's threads, concurrently.
+struct AdminHandlers {
+  std::function<std::string()> metrics;  // the text exposition format
+  std::function<absl::Status()> ready;   // an error says why not
+};
+
 class AdminServer {
  public:
-  struct Options {
-    std::string address;                   // "HOST:PORT"; port 0 picks a free one
-    std::function<std::string()> metrics;  // the text of /metrics
-    std::function<bool()> ready;           // what /readyz says
-  };
-  // Errors: kInvalidArgument - the address; kUnavailable - it cannot be bound.
-  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(Options options);
+  // Listens when it returns. Errors: those of CheckBindable.
+  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const config::Address& address,
+                                                            AdminHandlers handlers);
   ~AdminServer();
   int port() const;
+  // Closes the port, finishes requests in work. Idempotent.
   void Stop();
 
  private:
   struct Impl;
   explicit AdminServer(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  const std::unique_ptr<Impl> impl_;
 };
-
-// Splits "HOST:PORT" and "[V6]:PORT". Errors: kInvalidArgument - names the value.
-struct HostPort {
-  std::string host;
-  int port = 0;
-};
-absl::StatusOr<HostPort> ParseHostPort(const std::string& address, const std::string& key);
 
 }  // namespace lbw::app
 

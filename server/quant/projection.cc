@@ -33,15 +33,16 @@ constexpr uint64_t kMaxWeights = uint64_t{1} << 39;
 
 uint32_t MagnitudeBits(float weight) { return std::bit_cast<uint32_t>(weight) & kMagnitudeMask; }
 
-// An integer sum in 128 bits with the interface of WideInt.
-class NarrowInt {
+// An integer sum in a built-in type with the interface of WideInt.
+template <typename Int>
+class NativeInt {
  public:
-  void AddShifted(uint64_t value, int shift) { value_ += static_cast<Int128>(value) << shift; }
-  void SubtractShifted(uint64_t value, int shift) { value_ -= static_cast<Int128>(value) << shift; }
-  friend bool operator<(const NarrowInt& a, const NarrowInt& b) { return a.value_ < b.value_; }
+  void AddShifted(uint64_t value, int shift) { value_ += static_cast<Int>(value) << shift; }
+  void SubtractShifted(uint64_t value, int shift) { value_ -= static_cast<Int>(value) << shift; }
+  friend bool operator<(const NativeInt& a, const NativeInt& b) { return a.value_ < b.value_; }
 
  private:
-  Int128 value_ = 0;
+  Int value_ = 0;
 };
 
 // A grid without its lower end: every weight below 2^s keeps its nearest power of two.
@@ -216,7 +217,9 @@ int ExactExponent(absl::Span<const Histogram::Bin> bins, int magnitudes) {
   // + 26).
   const int octaves = bins.back().exponent - bins.front().exponent;
   const int bits = static_cast<int>(std::bit_width(total)) + 2 * octaves + 26;
-  return bits <= 126 ? Search<NarrowInt>(bins, magnitudes) : Search<WideInt>(bins, magnitudes);
+  if (bits <= 62) return Search<NativeInt<int64_t>>(bins, magnitudes);
+  if (bits <= 126) return Search<NativeInt<Int128>>(bins, magnitudes);
+  return Search<WideInt>(bins, magnitudes);
 }
 
 double ProjectionError(const Histogram& histogram, double sum_w2, int magnitudes, int exponent) {

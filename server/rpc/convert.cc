@@ -133,7 +133,7 @@ void ReportToProto(const quant::TensorReport& from, v1::TensorReport* out) {
   out->set_rows(static_cast<uint64_t>(from.rows));
   if (!from.quantized) {
     out->set_bits(static_cast<uint32_t>(base::SizeOf(from.source_dtype) * 8));
-    out->set_scheme("float");
+    out->set_scheme(base::IsFloating(from.source_dtype) ? "float" : "integer");
     return;
   }
   out->set_bits(static_cast<uint32_t>(from.options.bits));

@@ -35,12 +35,15 @@ say() {
   printf '\n\033[1m%d. %s\033[0m\n' "$step" "$*"
 }
 run() {
-  printf '   $ %s\n' "${*//$BIN\//}"
+  local text="${*//$BIN\//}"
+  text=${text//$OUT\//}
+  printf '   $ %s\n' "${text//$WORK\//}" >&2
   "$@"
 }
 
 rm -rf "$OUT"
 mkdir -p "$OUT"
+
 
 say "Start lbw-server and lbw-gateway"
 start_server "$WORK/data"
@@ -76,7 +79,8 @@ run "$BIN/lbw" model get discs
 say "Detect with each version over gRPC and compare with the truth"
 names=([1]='float32' [2]='6 bits' [3]='4 bits')
 for version in 1 2 3; do
-  run "$BIN/lbw" --json detect "discs/$version" "$OUT"/discs/scenes/*.png --out "$OUT/pictures/version-$version" \
+  echo "   $ lbw --json detect discs/$version scenes/*.png --out pictures/version-$version"
+  "$BIN/lbw" --json detect "discs/$version" "$OUT"/discs/scenes/*.png --out "$OUT/pictures/version-$version" \
     >"$OUT/version-$version.json"
 done
 echo
@@ -92,7 +96,10 @@ curl -fsS --data-binary "@$first" -H 'Content-Type: image/png' "$HTTP/v1/models/
 python3 - "$OUT/rest.json" "$OUT/version-3.json" <<'PYTHON'
 import json, sys
 rest, grpc = (json.load(open(path))["results"][0]["detections"] for path in sys.argv[1:])
-assert rest == grpc, "REST and gRPC differ"
+flat = lambda d: [d["score"], *(d["box"][key] for key in ("x_min", "y_min", "x_max", "y_max"))]
+same = [d["label"] for d in rest] == [d["label"] for d in grpc] and all(
+    abs(a - b) < 1e-3 for r, g in zip(rest, grpc) for a, b in zip(flat(r), flat(g)))
+assert rest and same, "REST and gRPC differ"
 for d in rest:
     print("   {label:<6} {score:.3f}  {b[x_min]:6.1f} {b[y_min]:6.1f} {b[x_max]:6.1f} {b[y_max]:6.1f}".format(b=d["box"], **d))
 print("   the same boxes as over gRPC")
@@ -110,7 +117,7 @@ tail -n 4 "$WORK/report.txt"
 run "$BIN/lbw-quant-oracle" check "$WORK/resnet50.safetensors" "$WORK/resnet50-4bit.safetensors" >"$WORK/check.txt" ||
   { cat "$WORK/check.txt" >&2; fail "the packed checkpoint is not the optimum"; }
 tail -n 3 "$WORK/check.txt"
-ls -l "$WORK"/resnet50*.safetensors | awk '{printf "   %11d bytes  %s\n", $5, $9}' | sed "s#$WORK/##"
+for file in "$WORK"/resnet50*.safetensors; do printf '   %11d bytes  %s\n' "$(stat -c %s "$file")" "$(basename "$file")"; done
 
 say "What the server says of itself"
 run "$BIN/lbw" status

@@ -41,6 +41,7 @@ start_server() {
   PIDS+=("$SERVER_PID")
   wait_for_file "$WORK/ports.json" "$SERVER_PID" || { cat "$WORK/server.log" >&2; fail "the server did not start"; }
   GRPC=127.0.0.1:$(json "$WORK/ports.json" grpc)
+  # shellcheck disable=SC2034
   ADMIN=127.0.0.1:$(json "$WORK/ports.json" admin)
   export LBW_SERVER=$GRPC
 }
@@ -50,6 +51,7 @@ start_gateway() {
   local pid=$!
   PIDS+=("$pid")
   wait_for_file "$WORK/http.json" "$pid" || { cat "$WORK/gateway.log" >&2; fail "the gateway did not start"; }
+  # shellcheck disable=SC2034
   HTTP=http://127.0.0.1:$(json "$WORK/http.json" http)
 }
 

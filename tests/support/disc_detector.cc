@@ -32,21 +32,21 @@ void ForWindow(int out, int in, const std::function<void(size_t, double, double)
   }
 }
 
-// Class c looks at colour plane c: mean inside the disc minus what lies in the ring around it; any
-// other colour inside speaks against it.
+// Class c looks at colour plane c: the sum inside the disc minus what lies in the ring around it;
+// any other colour inside speaks against it. The values are powers of two, so that these weights
+// survive any grid.
 void FillClass(NamedArray& weight, NamedArray& bias) {
-  const double area = kPi * kRadius * kRadius;
   for (int c = 0; c < kDiscClasses; ++c) {
     for (int in = 0; in < 3; ++in) {
       ForWindow(c, in, [&](size_t index, double dx, double dy) {
         const double r = std::hypot(dx, dy);
         double value = 0;
-        if (r <= kRadius) value = in == c ? 22.0 / (kColour * area) : -6.0 / (kColour * area);
-        if (in == c && r > kRadius + 0.9 && r < 5.6) value = -9.0 / (kColour * area);
+        if (r <= kRadius) value = in == c ? 1.0 : -0.25;
+        if (in == c && r > kRadius + 0.9 && r < 5.6) value = -0.5;
         weight.values[index] = static_cast<float>(value);
       });
     }
-    bias.values[static_cast<size_t>(c)] = -13.0F;
+    bias.values[static_cast<size_t>(c)] = -9.0F;
   }
 }
 

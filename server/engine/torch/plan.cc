@@ -17,10 +17,15 @@ namespace lbw::engine {
 
 class PlanBuilder {
  public:
-  PlanBuilder(const graph::Graph& graph, const graph::Constants& constants,
-              const std::vector<std::string>& fetch, const graph::InferredShapes& inferred,
-              Plan& plan)
-      : graph_(graph), constants_(constants), fetch_(fetch), inferred_(inferred), plan_(plan) {}
+  PlanBuilder(const PlanSource& source, const graph::InferredShapes& inferred, Plan& plan)
+      : graph_(source.graph),
+        constants_(source.constants),
+        laid_out_(source.laid_out),
+        fetch_(source.fetch),
+        inferred_(inferred),
+        plan_(plan) {
+    plan.channels_last_ = source.channels_last;
+  }
 
   absl::Status Build() {
     plan_.input_slot_ = NewSlot(graph_.inputs[0].name);
@@ -77,7 +82,9 @@ class PlanBuilder {
     } else if (const auto it = constants_.find(name); it != constants_.end()) {
       const auto* constant = std::get_if<base::Tensor>(&it->second);
       LBW_CHECK(constant != nullptr);
-      LBW_ASSIGN_OR_RETURN(tensor, BorrowTensor(constant->view()));
+      const bool laid_out = laid_out_.count(name) != 0;
+      LBW_ASSIGN_OR_RETURN(
+          tensor, laid_out ? BorrowChannelsLast(constant->view()) : BorrowTensor(constant->view()));
     } else {
       return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadGraph,
                          base::StrCat("no value is called ", name));
@@ -131,6 +138,7 @@ class PlanBuilder {
 
   const graph::Graph& graph_;
   const graph::Constants& constants_;
+  const LaidOut& laid_out_;
   const std::vector<std::string>& fetch_;
   const graph::InferredShapes& inferred_;
   Plan& plan_;
@@ -143,15 +151,14 @@ class PlanBuilder {
 Plan::Plan() = default;
 Plan::~Plan() = default;
 
-absl::StatusOr<std::unique_ptr<Plan>> Plan::Build(const graph::Graph& graph,
-                                                  const graph::Constants& constants,
-                                                  const std::vector<std::string>& fetch,
+absl::StatusOr<std::unique_ptr<Plan>> Plan::Build(const PlanSource& source,
                                                   const base::Shape& input) {
-  LBW_ASSIGN_OR_RETURN(const graph::InferredShapes inferred,
-                       graph::InferShapes(graph, constants, {{graph.inputs[0].name, input}}));
+  LBW_ASSIGN_OR_RETURN(
+      const graph::InferredShapes inferred,
+      graph::InferShapes(source.graph, source.constants, {{source.graph.inputs[0].name, input}}));
   std::unique_ptr<Plan> plan(new Plan());
   try {
-    LBW_RETURN_IF_ERROR(PlanBuilder(graph, constants, fetch, inferred, *plan).Build());
+    LBW_RETURN_IF_ERROR(PlanBuilder(source, inferred, *plan).Build());
   } catch (...) {
     return CurrentTorchError("compiling");
   }
@@ -186,7 +193,11 @@ absl::Status Plan::RunStep(const Step& step, std::vector<at::Tensor>& slots) con
 absl::StatusOr<std::vector<base::Tensor>> Plan::Run(const base::TensorView& input,
                                                     const base::CancelToken& cancel) const {
   std::vector<at::Tensor> slots = initial_;
-  LBW_ASSIGN_OR_RETURN(slots[static_cast<size_t>(input_slot_)], BorrowTensor(input));
+  LBW_ASSIGN_OR_RETURN(at::Tensor pictures, BorrowTensor(input));
+  if (channels_last_ && pictures.dim() == 4) {
+    pictures = pictures.contiguous(at::MemoryFormat::ChannelsLast);
+  }
+  slots[static_cast<size_t>(input_slot_)] = std::move(pictures);
   for (const Step& step : steps_) {
     LBW_RETURN_IF_ERROR(cancel.Check());
     LBW_RETURN_IF_ERROR(RunStep(step, slots));

@@ -15,17 +15,24 @@
 #include "base/cancel.h"
 #include "base/tensor.h"
 #include "engine/torch/kernels.h"
+#include "engine/torch/layout.h"
 #include "graph/graph.h"
 
 namespace lbw::engine {
 
+// What a plan is built from. constants must outlive the plan: large ones are borrowed.
+struct PlanSource {
+  const graph::Graph& graph;  // one input
+  const graph::Constants& constants;
+  const LaidOut& laid_out;
+  bool channels_last = false;  // order of pictures
+  const std::vector<std::string>& fetch;
+};
+
 class Plan {
  public:
-  // constants must outlive the plan: large ones are borrowed. graph has one input.
   // Errors: those of graph::InferShapes; UNSUPPORTED_OPERATOR.
-  static absl::StatusOr<std::unique_ptr<Plan>> Build(const graph::Graph& graph,
-                                                     const graph::Constants& constants,
-                                                     const std::vector<std::string>& fetch,
+  static absl::StatusOr<std::unique_ptr<Plan>> Build(const PlanSource& source,
                                                      const base::Shape& input);
   ~Plan();
   Plan(const Plan&) = delete;
@@ -56,6 +63,7 @@ class Plan {
   std::vector<int> fetch_;
   std::vector<graph::ValueInfo> outputs_;
   int input_slot_ = 0;
+  bool channels_last_ = false;
 };
 
 }  // namespace lbw::engine

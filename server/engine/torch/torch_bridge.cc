@@ -69,6 +69,15 @@ absl::StatusOr<at::Tensor> BorrowTensor(const base::TensorView& view) {
                        at::TensorOptions().dtype(*type));
 }
 
+absl::StatusOr<at::Tensor> BorrowChannelsLast(const base::TensorView& view) {
+  LBW_ASSIGN_OR_RETURN(const at::Tensor plain, BorrowTensor(view));
+  const int64_t channels = view.shape[1];
+  const int64_t height = view.shape[2];
+  const int64_t width = view.shape[3];
+  return plain.as_strided(plain.sizes(),
+                          {channels * height * width, 1, width * channels, channels});
+}
+
 absl::StatusOr<at::Tensor> CopyToTorch(const base::TensorView& view) {
   LBW_ASSIGN_OR_RETURN(const at::Tensor borrowed, BorrowTensor(view));
   return borrowed.clone();

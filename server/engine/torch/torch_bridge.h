@@ -18,6 +18,8 @@ namespace lbw::engine {
 // Borrows the bytes: they must outlive every use of the result.
 // Errors: kInvalidArgument - a type that torch does not have (U16, U32, U64).
 absl::StatusOr<at::Tensor> BorrowTensor(const base::TensorView& view);
+// [N, C, H, W] whose bytes lie in the order N, H, W, C. Same errors.
+absl::StatusOr<at::Tensor> BorrowChannelsLast(const base::TensorView& view);
 absl::StatusOr<at::Tensor> CopyToTorch(const base::TensorView& view);
 // Any strides. Errors: kInternal - a type that base does not have.
 absl::StatusOr<base::Tensor> CopyFromTorch(const at::Tensor& tensor);

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "engine/torch/layout.h"
 #include "engine/torch/plan.h"
 #include "engine/torch/torch_bridge.h"
 #include "graph/passes.h"
@@ -28,6 +29,8 @@ class TorchExecutor final : public Executor {
   TorchExecutor(graph::Graph graph, graph::Constants constants, CompileOptions options,
                 base::Shape picture)
       : options_(std::move(options)),
+        channels_last_(PrefersChannelsLast(graph)),
+        laid_out_(channels_last_ ? LayOutWeights(graph, constants) : LaidOut()),
         constants_(std::move(constants)),
         graph_(std::move(graph)),
         picture_(std::move(picture)) {
@@ -100,13 +103,16 @@ class TorchExecutor final : public Executor {
     if (const auto it = plans_.find(batch); it != plans_.end()) return it->second.get();
     base::Shape shape = picture_;
     shape[0] = batch;
-    LBW_ASSIGN_OR_RETURN(std::unique_ptr<Plan> plan,
-                         Plan::Build(graph_, constants_, options_.fetch, shape));
+    LBW_ASSIGN_OR_RETURN(
+        std::unique_ptr<Plan> plan,
+        Plan::Build({graph_, constants_, laid_out_, channels_last_, options_.fetch}, shape));
     if (plans_.size() >= kMaxPlans) plans_.clear();
     return plans_.emplace(batch, std::move(plan)).first->second.get();
   }
 
   const CompileOptions options_;
+  const bool channels_last_;
+  const LaidOut laid_out_;
   const graph::Constants constants_;  // borrowed by the plans
   const graph::Graph graph_;
   const base::Shape picture_;  // [1, C, H, W]

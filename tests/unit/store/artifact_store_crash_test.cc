@@ -168,8 +168,8 @@ TEST_P(ArtifactStoreCrashTest, RecoveryMayCrashToo) {
 INSTANTIATE_TEST_SUITE_P(Crashes, ArtifactStoreCrashTest,
                          ::testing::Values(MemoryFileSystem::Crash::kPower,
                                            MemoryFileSystem::Crash::kProcess),
-                         [](const auto& info) {
-                           return info.param == MemoryFileSystem::Crash::kPower ? "PowerCut"
+                         [](const auto& crash) {
+                           return crash.param == MemoryFileSystem::Crash::kPower ? "PowerCut"
                                                                                 : "KillNine";
                          });
 

@@ -1,0 +1,114 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/status.h"
+#include "model/model.h"
+#include "tensorfile/packed.h"
+#include "unit/model/tiny_model.h"
+
+namespace lbw::model {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string Bundle(const Model& model) {
+  base::StringSink sink;
+  EXPECT_TRUE(WriteBundle(model, sink).ok());
+  return sink.Take();
+}
+
+absl::StatusOr<Model> Read(std::string bytes) {
+  return ReadBundle(base::StringReader(std::move(bytes)));
+}
+
+QuantizeOptions MixedRules() {
+  QuantizeOptions options;
+  options.rules = {{.match = "loc.weight", .bits = 8, .scheme = quant::Scheme::kUniform},
+                   {.match = "cls_a*", .keep_float = true},
+                   {.match = "cls_b*", .granularity = quant::Granularity::kTensor}};
+  return options;
+}
+
+TEST(Bundle, RoundTripGivesEqualBytes) {
+  Model model = *MakeTiny();
+  for (const bool quantized : {false, true}) {
+    if (quantized) {
+      ASSERT_TRUE(QuantizeModel(model, MixedRules(), {}).ok());
+    }
+    const std::string bytes = Bundle(model);
+    const auto read = Read(bytes);
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(Bundle(*read), bytes);
+    EXPECT_EQ(read->spec, model.spec);
+    EXPECT_EQ(graph::ToJson(read->graph), graph::ToJson(model.graph));
+  }
+}
+
+TEST(Bundle, EveryTruncationIsAnError) {
+  const std::string bytes = Bundle(*MakeTiny());
+  for (size_t length = 0; length < bytes.size(); ++length) {
+    const auto read = Read(bytes.substr(0, length));
+    ASSERT_FALSE(read.ok()) << length;
+    ASSERT_EQ(read.status().code(), absl::StatusCode::kInvalidArgument) << read.status();
+  }
+}
+
+// A flipped byte of a weight is another weight; anywhere else it must not crash.
+TEST(Bundle, FlippedBytesOfTheHeaderNeverCrash) {
+  Model model = *MakeTiny();
+  ASSERT_TRUE(QuantizeModel(model, MixedRules(), {}).ok());
+  const std::string bytes = Bundle(model);
+  const size_t header = 8 + static_cast<uint8_t>(bytes[0]) + 256 * static_cast<uint8_t>(bytes[1]);
+  ASSERT_LT(header, bytes.size());
+  for (size_t i = 0; i < header; ++i) {
+    std::string broken = bytes;
+    broken[i] = static_cast<char>(broken[i] ^ (1 << (i % 8)));
+    const auto read = Read(broken);
+    if (!read.ok()) {
+      ASSERT_NE(read.status().code(), absl::StatusCode::kInternal) << read.status();
+    }
+  }
+}
+
+TEST(Bundle, SaysWhatIsMissing) {
+  const Model model = *MakeTiny();
+  base::StringSink sink;
+  std::map<std::string, const tensorfile::AnyTensor*> tensors;
+  for (const auto& [name, constant] : model.constants) tensors.emplace(name, &constant);
+  const std::string graph_json = graph::ToJson(model.graph);
+  ASSERT_TRUE(tensorfile::WritePacked(sink, tensors, {{"lbw.graph", graph_json}}).ok());
+  EXPECT_THAT(std::string(Read(sink.Take()).status().message()), HasSubstr("lbw.spec is missing"));
+  tensors.erase("loc.weight");
+  base::StringSink fewer;
+  ASSERT_TRUE(tensorfile::WritePacked(
+                  fewer, tensors, {{"lbw.graph", graph_json}, {"lbw.spec", SpecToJson(model.spec)}})
+                  .ok());
+  const auto read = Read(fewer.Take());
+  EXPECT_EQ(base::GetErrorDetails(read.status()).reason, "BAD_GRAPH");
+  EXPECT_THAT(std::string(read.status().message()), HasSubstr("loc.weight"));
+}
+
+TEST(WriteFloatTensors, DequantizesToF32AndKeepsTheRest) {
+  Model model = *MakeTiny();
+  ASSERT_TRUE(QuantizeModel(model, MixedRules(), {}).ok());
+  base::StringSink sink;
+  ASSERT_TRUE(WriteFloatTensors(model, sink).ok());
+  const base::StringReader reader(sink.Take());
+  const auto file = tensorfile::SafetensorsFile::Open(reader);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->tensors().size(), model.constants.size());
+  for (const auto& entry : file->tensors()) {
+    const auto& constant = model.constants.find(entry.name)->second;
+    const base::Tensor tensor = *file->Read(entry);
+    if (const auto* codes = std::get_if<quant::QuantizedTensor>(&constant)) {
+      const std::vector<float> values = quant::Dequantize(*codes);
+      EXPECT_EQ(tensor.shape(), codes->shape);
+      EXPECT_TRUE(std::equal(values.begin(), values.end(), tensor.as<float>().begin()));
+    } else {
+      EXPECT_EQ(tensor.bytes(), std::get<base::Tensor>(constant).bytes());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lbw::model
