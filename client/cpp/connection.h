@@ -68,8 +68,8 @@ class Connection {
     enum class Kind { kUnary, kStream };
     Call(Connection& connection, Kind kind);
     grpc::ClientContext& context() { return context_; }
-    // Takes note of the outcome. kCancelled where the canceller ended it, kDeadlineExceeded where
-    // the session's time is over, else what the server said.
+    // Takes note of the outcome: kCancelled where the canceller ended it, kUnavailable where the
+    // server did (one that stops cancels its calls), else what gRPC says.
     absl::Status Finish(const grpc::Status& status);
 
    private:

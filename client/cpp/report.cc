@@ -38,6 +38,22 @@ std::optional<double> IfSet(bool is_set, double value) {
   return is_set ? std::optional<double>(value) : std::nullopt;
 }
 
+// Biases, batch norms and the like: nothing was to be done to them, so only their number is told.
+bool IsBeside(const v1::TensorReport& tensor) { return IsFloat(tensor) && tensor.rule_index() < 0; }
+
+std::string BesideLine(const v1::QuantizationReport& report) {
+  uint64_t tensors = 0;
+  uint64_t bytes = 0;
+  for (const v1::TensorReport& tensor : report.tensors()) {
+    if (!IsBeside(tensor)) continue;
+    ++tensors;
+    bytes += tensor.bytes_before();
+  }
+  if (tensors == 0) return "";
+  return base::StrCat(Count(tensors, "other tensor"), tensors == 1 ? " stays" : " stay",
+                      " as before, ", HumanBytes(bytes), "\n");
+}
+
 std::string TotalsTitle(const v1::ReportTotals& totals) {
   return base::StrCat("total: ", totals.tensors_quantized(), " of ",
                       Count(totals.tensors(), "tensor"), " quantized, ",
@@ -46,6 +62,7 @@ std::string TotalsTitle(const v1::ReportTotals& totals) {
 
 void AddMeasured(const v1::QuantizationReport& report, Table& table) {
   for (const v1::TensorReport& tensor : report.tensors()) {
+    if (IsBeside(tensor)) continue;
     table.AddRow({tensor.name(), Shape(tensor.shape()), base::StrCat(tensor.bits()), Book(tensor),
                   Exponents(tensor), IsFloat(tensor) ? "-" : Percent(tensor.zero_fraction()),
                   Decimal(IfSet(tensor.has_sqnr_db() && !IsFloat(tensor), tensor.sqnr_db()), 2),
@@ -91,7 +108,7 @@ std::string RenderReport(const v1::QuantizationReport& report, ReportKind kind) 
                  {"ratio", Align::kRight},
                  {"rule", Align::kRight}});
     AddMeasured(report, table);
-    return table.Render();
+    return table.Render() + BesideLine(report);
   }
   Table table({{"name"},
                {"shape"},
@@ -102,11 +119,12 @@ std::string RenderReport(const v1::QuantizationReport& report, ReportKind kind) 
                {"before", Align::kRight},
                {"rule", Align::kRight}});
   for (const v1::TensorReport& tensor : report.tensors()) {
+    if (IsBeside(tensor)) continue;
     table.AddRow({tensor.name(), Shape(tensor.shape()), base::StrCat(tensor.bits()), Book(tensor),
                   tensor.granularity().empty() ? "-" : tensor.granularity(), tensor.scheme(),
                   HumanBytes(tensor.bytes_before()), RuleCell(tensor)});
   }
-  return table.Render();
+  return table.Render() + BesideLine(report);
 }
 
 RuleText RenderRuleMatches(const google::protobuf::RepeatedPtrField<v1::RuleMatch>& matches,

@@ -14,8 +14,8 @@ namespace lbw::client {
 
 // One line a tensor: name, shape, bits, book, exponents, zeros %, SQNR dB, bytes before and after,
 // ratio, rule ("-": the call's own options); then the totals over the quantized tensors, and where
-// there are dead rows the same without them. A dry run has no statistics; their columns are left
-// out.
+// there are dead rows the same without them. Float tensors that no rule decided (biases, batch
+// norms) are one line at the end. A dry run has no statistics; their columns are left out.
 enum class ReportKind { kMeasured, kDryRun };
 std::string RenderReport(const v1::QuantizationReport& report, ReportKind kind);
 

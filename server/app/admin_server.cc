@@ -95,9 +95,9 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const config::Ad
   }
   if (impl->port <= 0) {
     LBW_RETURN_IF_ERROR(CheckBindable(address, "admin"));
-    return base::Error(absl::StatusCode::kInternal, base::reason::kInternal,
-                       base::StrCat("cannot listen on ", config::FormatAddress(address),
-                                    " (admin)"));
+    return base::Error(
+        absl::StatusCode::kInternal, base::reason::kInternal,
+        base::StrCat("cannot listen on ", config::FormatAddress(address), " (admin)"));
   }
   impl->thread = std::thread([raw = impl.get()] {
     base::SetThreadName("admin-accept");

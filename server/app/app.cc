@@ -1,24 +1,25 @@
 #include "app/app.h"
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
-#include <grpcpp/security/server_credentials.h>
-#include <grpcpp/security/tls_certificate_provider.h>
-#include <grpcpp/security/tls_credentials_options.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <utility>
-#include <vector>
 
-#include "app/adapters.h"
 #include "app/admin_server.h"
-#include "app/sweeper.h"
+#include "app/artifact_format.h"
+#include "app/cpu.h"
+#include "app/grpc_server.h"
+#include "app/periodic.h"
+#include "app/port_file.h"
+#include "app/serving_metrics.h"
+#include "app/version.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "base/strings.h"
 #include "base/thread_pool.h"
+#include "config/values.h"
 #include "engine/torch/torch_executor.h"
 #include "metrics/metrics.h"
 #include "registry/registry.h"
@@ -29,20 +30,25 @@
 #include "store/folder_blob_store.h"
 #include "store/sqlite_database.h"
 
-#ifndef LBW_VERSION
-#define LBW_VERSION "0"
-#endif
-
 namespace lbw::app {
 namespace {
 
-constexpr absl::Duration kSweepInterval = absl::Minutes(5);
-constexpr size_t kShortThreads = 4;
-constexpr size_t kShortQueue = 4096;
+constexpr absl::Duration kSweepEvery = absl::Minutes(5);
 
-int CoresOr(int64_t configured) {
-  return configured > 0 ? static_cast<int>(configured)
-                        : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+int Cores() { return std::max(static_cast<int>(std::thread::hardware_concurrency()), 1); }
+
+int ThreadsOf(const config::Config& config) {
+  return config.threads > 0 ? static_cast<int>(config.threads) : Cores();
+}
+
+store::ArtifactStoreOptions StoreOptions(const config::Config& config) {
+  store::ArtifactStoreOptions options;
+  options.folder = config.data_dir;
+  options.limits.max_upload_bytes = static_cast<uint64_t>(config.max_upload_bytes);
+  options.limits.max_unfinished = config.max_unfinished_uploads;
+  options.limits.lifetime = config.upload_lifetime;
+  options.detect_format = DetectFormat;
+  return options;
 }
 
 serving::ServingLimits ServingLimitsOf(const config::Config& config) {
@@ -53,108 +59,131 @@ serving::ServingLimits ServingLimitsOf(const config::Config& config) {
   limits.images_per_call = static_cast<size_t>(config.max_images_per_call);
   limits.image.max_bytes = static_cast<uint64_t>(config.max_image_bytes);
   limits.image.max_pixels = config.max_image_pixels;
-  limits.threads = CoresOr(config.threads);
+  limits.threads = ThreadsOf(config);
   return limits;
 }
 
-// Plain text, TLS, or mutual TLS; files are read again when they change.
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(
-    const config::Config& config) {
-  if (config.tls_cert.empty() && config.tls_key.empty() && config.tls_client_ca.empty()) {
-    return grpc::InsecureServerCredentials();
-  }
-  if (config.tls_cert.empty() || config.tls_key.empty()) {
-    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
-                       "TLS needs both tls.cert and tls.key")
-        .Field(config.tls_cert.empty() ? "tls.cert" : "tls.key");
-  }
-  constexpr unsigned kRefreshSeconds = 10;
-  auto provider = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
-      config.tls_key, config.tls_cert, config.tls_client_ca, kRefreshSeconds);
-  grpc::experimental::TlsServerCredentialsOptions options(provider);
-  options.watch_identity_key_cert_pairs();
-  if (!config.tls_client_ca.empty()) {
-    options.watch_root_certs();
-    options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  }
-  return grpc::experimental::TlsServerCredentials(options);
+base::ThreadPool::Options ShortWork() {
+  // They wait for disks more than they compute.
+  constexpr int kLeast = 4;
+  constexpr int kMost = 16;
+  base::ThreadPool::Options options;
+  options.name = "short";
+  options.threads = static_cast<size_t>(std::clamp(2 * Cores(), kLeast, kMost));
+  options.max_queue = 4'096;
+  return options;
+}
+
+base::ThreadPool::Options LongWork(const config::Config& config) {
+  base::ThreadPool::Options options;
+  options.name = "long";
+  options.threads = static_cast<size_t>(config.quantize_concurrency);
+  options.max_queue = static_cast<size_t>(config.quantize_queue);
+  return options;
+}
+
+GrpcServerOptions GrpcOptions(const config::Config& config) {
+  GrpcServerOptions options;
+  options.address = config::ParseAddress(config.listen).value_or(config::Address{});
+  options.max_message_bytes = static_cast<int>(config.max_message_bytes);
+  options.reflection = config.reflection;
+  options.tls_cert = config.tls_cert;
+  options.tls_key = config.tls_key;
+  options.tls_client_ca = config.tls_client_ca;
+  return options;
+}
+
+absl::Status WithFolder(const absl::Status& status, const config::Config& config) {
+  return base::WithContext(status, base::StrCat("data_dir ", config.data_dir));
 }
 
 }  // namespace
 
-// In build order; destroyed in reverse.
+// In build order; what is declared later uses what is declared earlier, and goes first.
 struct App::Rooms {
-  explicit Rooms(const config::Config& c) : config(c) {}
+  explicit Rooms(const config::Config& given)
+      : config(given),
+        metrics(metrics::NewMetrics({.version = std::string(kVersion)})),
+        serving_metrics(*metrics) {}
 
-  absl::Status BuildStore();
-  absl::Status BuildServices();
-  absl::Status StartServing();
+  absl::Status OpenStore();
+  void BuildServing();
+  void BuildServices();
+  absl::Status Listen();
+  absl::Status Ready();
   void Drain();
 
   const config::Config config;
-  const absl::Time start_time = absl::Now();
+  const absl::Time start_time = base::RealClock().Now();
+  std::atomic<bool> listening{false};
   std::atomic<bool> draining{false};
-  std::atomic<bool> ready{false};
-  std::unique_ptr<metrics::Metrics> metrics;
-  std::unique_ptr<store::Database> database;
-  std::unique_ptr<store::BlobStore> blobs;
+  const std::unique_ptr<metrics::Metrics> metrics;
+  ServingMetrics serving_metrics;
+  std::unique_ptr<store::SqliteDatabase> database;  // holds the folder's lock
+  std::unique_ptr<store::FolderBlobStore> blobs;
   std::unique_ptr<store::ArtifactStore> artifacts;
   std::unique_ptr<registry::Registry> registry;
-  std::unique_ptr<ServingMetrics> serving_metrics;
   std::unique_ptr<engine::ExecutorFactory> engine;
   std::unique_ptr<serving::Detector> detector;
   std::unique_ptr<base::ThreadPool> short_work;
   std::unique_ptr<base::ThreadPool> long_work;
   std::unique_ptr<rpc::Services> services;
-  std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<Periodic> sweeper;
   std::unique_ptr<AdminServer> admin;
-  std::unique_ptr<Sweeper> sweeper;
-  int grpc_port = 0;
-  bool drained = false;
+  std::unique_ptr<GrpcServer> grpc;
+  bool stopped = false;
 };
 
-absl::Status App::Rooms::BuildStore() {
-  store::SqliteOptions sqlite;
-  sqlite.folder = config.data_dir;
-  LBW_ASSIGN_OR_RETURN(database, store::SqliteDatabase::Open(sqlite));
-  store::FileSystem& files = store::RealFileSystem();
-  LBW_ASSIGN_OR_RETURN(blobs, store::FolderBlobStore::Open(files, config.data_dir));
-  store::ArtifactStoreOptions options;
+absl::Status App::Rooms::OpenStore() {
+  store::SqliteOptions options;
   options.folder = config.data_dir;
-  options.limits.max_upload_bytes = static_cast<uint64_t>(config.max_upload_bytes);
-  options.limits.max_unfinished = config.max_unfinished_uploads;
-  options.limits.lifetime = config.upload_lifetime;
-  options.detect_format = DetectFormat;
-  LBW_ASSIGN_OR_RETURN(artifacts, store::OpenArtifactStore(*database, *blobs, files, options));
+  absl::StatusOr<std::unique_ptr<store::SqliteDatabase>> opened =
+      store::SqliteDatabase::Open(options);
+  if (!opened.ok()) return WithFolder(opened.status(), config);
+  database = *std::move(opened);
+  store::FileSystem& files = store::RealFileSystem();
+  absl::StatusOr<std::unique_ptr<store::FolderBlobStore>> folder =
+      store::FolderBlobStore::Open(files, config.data_dir);
+  if (!folder.ok()) return WithFolder(folder.status(), config);
+  blobs = *std::move(folder);
+  absl::StatusOr<std::unique_ptr<store::ArtifactStore>> store =
+      store::OpenArtifactStore(*database, *blobs, files, StoreOptions(config));
+  if (!store.ok()) return WithFolder(store.status(), config);
+  artifacts = *std::move(store);
   registry::RegistryLimits limits;
   limits.max_models = config.max_models;
-  LBW_ASSIGN_OR_RETURN(registry, registry::OpenRegistry(*database, limits));
+  absl::StatusOr<std::unique_ptr<registry::Registry>> models =
+      registry::OpenRegistry(*database, limits);
+  if (!models.ok()) return WithFolder(models.status(), config);
+  registry = *std::move(models);
   return absl::OkStatus();
 }
 
-absl::Status App::Rooms::BuildServices() {
+void App::Rooms::BuildServing() {
+  engine = engine::NewTorchExecutorFactory();
+  serving::DetectorContext context;
+  context.registry = registry.get();
+  context.artifacts = artifacts.get();
+  context.engine = engine.get();
+  context.observer = &serving_metrics;
+  detector = serving::NewDetector(context, ServingLimitsOf(config));
+}
+
+void App::Rooms::BuildServices() {
   metrics->SetStoreNumbers([this] {
-    const absl::StatusOr<store::ArtifactStore::Stats> stats = artifacts->GetStats();
     metrics::Metrics::StoreNumbers numbers;
-    if (!stats.ok()) return numbers;
+    const absl::StatusOr<store::ArtifactStore::Stats> stats = artifacts->GetStats();
+    if (!stats.ok()) {
+      base::LogWarning("store_stats_failed", {{"error", stats.status()}});
+      return numbers;
+    }
     numbers.artifacts = stats->artifacts;
     numbers.stored_bytes = stats->stored_bytes;
     numbers.unfinished_uploads = stats->unfinished_uploads;
     return numbers;
   });
-  serving_metrics = std::make_unique<ServingMetrics>(*metrics);
-  engine = engine::NewTorchExecutorFactory();
-  serving::DetectorContext detector_context;
-  detector_context.registry = registry.get();
-  detector_context.artifacts = artifacts.get();
-  detector_context.engine = engine.get();
-  detector_context.observer = serving_metrics.get();
-  detector = serving::NewDetector(detector_context, ServingLimitsOf(config));
-  short_work = std::make_unique<base::ThreadPool>(
-      base::ThreadPool::Options{"short", kShortThreads, kShortQueue});
-  long_work = std::make_unique<base::ThreadPool>(
-      base::ThreadPool::Options{"long", static_cast<size_t>(config.quantize_concurrency),
-                                static_cast<size_t>(config.quantize_queue)});
+  short_work = std::make_unique<base::ThreadPool>(ShortWork());
+  long_work = std::make_unique<base::ThreadPool>(LongWork(config));
   rpc::ServiceContext context;
   context.artifacts = artifacts.get();
   context.registry = registry.get();
@@ -163,77 +192,25 @@ absl::Status App::Rooms::BuildServices() {
   context.long_work = long_work.get();
   context.short_work = short_work.get();
   context.draining = &draining;
-  context.version = LBW_VERSION;
+  context.version = std::string(kVersion);
   context.device_detail = DescribeCpu();
   context.start_time = start_time;
   context.limits.max_import_bytes = static_cast<uint64_t>(config.max_import_bytes);
   context.limits.loaded_bytes = static_cast<uint64_t>(config.loaded_bytes);
   context.limits.queue_calls = static_cast<size_t>(config.queue_calls);
-  context.limits.threads = CoresOr(config.threads);
+  context.limits.threads = ThreadsOf(config);
   services = std::make_unique<rpc::Services>(context);
-  return absl::OkStatus();
 }
 
-absl::Status App::Rooms::StartServing() {
-  LBW_RETURN_IF_ERROR(ParseHostPort(config.listen, "listen").status());
-  LBW_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials,
-                       MakeCredentials(config));
-  grpc::EnableDefaultHealthCheckService(true);
-  if (config.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  grpc::ServerBuilder builder;
-  builder.AddListeningPort(config.listen, credentials, &grpc_port);
-  // Two servers must never share a port by accident.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(config.max_message_bytes));
-  builder.SetMaxSendMessageSize(static_cast<int>(config.max_message_bytes));
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(rpc::NewMetricsInterceptorFactory(*metrics));
-  builder.experimental().SetInterceptorCreators(std::move(interceptors));
-  services->RegisterWith(builder);
-  server = builder.BuildAndStart();
-  if (server == nullptr || grpc_port == 0) {
-    return base::Error(absl::StatusCode::kUnavailable, base::reason::kInternal,
-                       base::StrCat("cannot listen for gRPC: listen=", config.listen,
-                                    " is taken or not an address of this machine"));
+absl::Status App::Rooms::Ready() {
+  if (draining.load()) {
+    return base::Error(absl::StatusCode::kUnavailable, base::reason::kDraining, "draining");
   }
-  for (const std::string& name : services->names()) {
-    server->GetHealthCheckService()->SetServingStatus(name, true);
+  if (!listening.load()) {
+    return base::Error(absl::StatusCode::kUnavailable, base::reason::kDraining, "starting");
   }
-  AdminServer::Options options;
-  options.address = config.admin;
-  options.metrics = [this] { return metrics->Scrape(); };
-  options.ready = [this] { return ready.load(); };
-  LBW_ASSIGN_OR_RETURN(admin, AdminServer::Start(std::move(options)));
-  sweeper = std::make_unique<Sweeper>(kSweepInterval, [this] {
-    const absl::Status status = artifacts->Sweep();
-    if (!status.ok()) base::LogWarning("sweep_failed", {{"status", status}});
-  });
-  ready = true;
-  metrics->SetReady(true);
-  return absl::OkStatus();
-}
-
-void App::Rooms::Drain() {
-  if (drained) return;
-  drained = true;
-  draining = true;
-  ready = false;
-  metrics->SetReady(false);
-  sweeper.reset();
-  if (server != nullptr) {
-    base::LogInfo("server_draining",
-                  {{"timeout_seconds", absl::ToDoubleSeconds(config.drain_timeout)}});
-    server->GetHealthCheckService()->SetServingStatus(false);
-    const absl::Time deadline = absl::Now() + config.drain_timeout;
-    // Refuses new calls and waits for those in work; what is left at the deadline is cancelled.
-    server->Shutdown(absl::ToChronoTime(deadline));
-    server->Wait();
-    detector->Drain(deadline);
-  }
-  if (long_work != nullptr) long_work->Shutdown();
-  if (short_work != nullptr) short_work->Shutdown();
-  server.reset();
-  if (admin != nullptr) admin->Stop();
+  // A server whose database is gone can do nothing.
+  return registry->CountModels().status();
 }
 
 App::App(std::unique_ptr<Rooms> rooms) : rooms_(std::move(rooms)) {}
@@ -241,19 +218,76 @@ App::App(std::unique_ptr<Rooms> rooms) : rooms_(std::move(rooms)) {}
 App::~App() { Shutdown(); }
 
 absl::StatusOr<std::unique_ptr<App>> App::Start(const config::Config& config) {
-  std::unique_ptr<App> app(new App(std::make_unique<Rooms>(config)));
-  Rooms& rooms = *app->rooms_;
-  metrics::MetricsOptions options;
-  options.version = LBW_VERSION;
-  rooms.metrics = metrics::NewMetrics(options);
-  LBW_RETURN_IF_ERROR(rooms.BuildStore());
-  LBW_RETURN_IF_ERROR(rooms.BuildServices());
-  LBW_RETURN_IF_ERROR(rooms.StartServing());
+  base::LogInfo("server_starting",
+                {{"version", kVersion}, {"pid", ::getpid()}, {"data_dir", config.data_dir}});
+  auto rooms = std::make_unique<Rooms>(config);
+  LBW_RETURN_IF_ERROR(rooms->OpenStore());
+  rooms->BuildServing();
+  rooms->BuildServices();
+  std::unique_ptr<App> app(new App(std::move(rooms)));
+  LBW_RETURN_IF_ERROR(app->rooms_->Listen());
   return app;
 }
 
-int App::grpc_port() const { return rooms_->grpc_port; }
+absl::Status App::Rooms::Listen() {
+  LBW_ASSIGN_OR_RETURN(grpc, GrpcServer::Start(GrpcOptions(config), *services, *metrics));
+  AdminHandlers handlers;
+  handlers.metrics = [this] { return metrics->Scrape(); };
+  handlers.ready = [this] { return Ready(); };
+  LBW_ASSIGN_OR_RETURN(
+      admin, AdminServer::Start(config::ParseAddress(config.admin).value_or(config::Address{}),
+                                std::move(handlers)));
+  sweeper = std::make_unique<Periodic>("sweep", kSweepEvery, [this] {
+    const absl::Status swept = artifacts->Sweep();
+    if (!swept.ok()) base::LogWarning("sweep_failed", {{"error", swept}});
+  });
+  if (!config.port_file.empty()) {
+    LBW_RETURN_IF_ERROR(WritePortFile(config.port_file, grpc->port(), admin->port()));
+  }
+  listening.store(true);
+  metrics->SetReady(true);
+  base::LogInfo("server_ready", {{"grpc_port", grpc->port()},
+                                 {"admin_port", admin->port()},
+                                 {"data_dir", config.data_dir},
+                                 {"version", kVersion},
+                                 {"tls", !config.tls_cert.empty()},
+                                 {"threads", ThreadsOf(config)},
+                                 {"cpu", DescribeCpu()}});
+  return absl::OkStatus();
+}
+
+void App::Rooms::Drain() {
+  const base::Stopwatch watch;
+  const absl::Time deadline = base::RealClock().Now() + config.drain_timeout;
+  // A server that never was ready has nothing to tell but why.
+  const bool told = listening.load();
+  if (told) {
+    base::LogInfo("server_draining", {{"timeout", absl::FormatDuration(config.drain_timeout)}});
+  }
+  draining.store(true);
+  metrics->SetReady(false);
+  if (grpc != nullptr) {
+    grpc->StopServing();
+    grpc->Shutdown(deadline);
+  }
+  // Every call has ended or is being cancelled: what is left here ends by itself.
+  detector->Drain(deadline);
+  long_work->Shutdown();
+  short_work->Shutdown();
+  if (sweeper != nullptr) sweeper->Stop();
+  // Last, so that probes see a server that is alive until it is not.
+  if (admin != nullptr) admin->Stop();
+  if (!told) return;
+  base::LogInfo("server_stopped", {{"seconds", static_cast<double>(watch.ElapsedNs()) * 1e-9}});
+}
+
+void App::Shutdown() {
+  if (std::exchange(rooms_->stopped, true)) return;
+  rooms_->Drain();
+}
+
+int App::grpc_port() const { return rooms_->grpc->port(); }
+
 int App::admin_port() const { return rooms_->admin->port(); }
-void App::Shutdown() { rooms_->Drain(); }
 
 }  // namespace lbw::app

@@ -1,16 +1,14 @@
-// The server: builds every room in order, serves, and drains in reverse. The only place that names
-// all rooms.
+// The composition root: builds every room in order, serves, and drains in reverse. The only place
+// that names all rooms.
 //
-// Lifetime: Start returns a server that answers; Shutdown (or the destructor) drains it: readiness
-// and health say no, new connections
-//           are refused, calls in work finish within drain_timeout, then everything stops.
-//           Idempotent.
+// Lifetime: Start returns a server that answers; Shutdown, or the destructor, drains it. Several
+// may
+//           live in one process, each with a data folder of its own.
 // Threads:  Start and Shutdown from one thread; the rest from any.
 #ifndef LBW_APP_APP_H_
 #define LBW_APP_APP_H_
 
 #include <memory>
-#include <string>
 
 #include "absl/status/statusor.h"
 #include "config/config.h"
@@ -19,28 +17,28 @@ namespace lbw::app {
 
 class App {
  public:
-  // Errors: kFailedPrecondition, IN_USE - the data folder belongs to a running server (names its
-  // pid); kInvalidArgument - a configuration value that cannot work (TLS files, threads);
-  // kUnavailable - a port that cannot be bound; those of the store.
+  // Locks and opens the data folder, builds everything, listens on both ports, says that it is
+  // ready, and writes the port file. log.* of the configuration is the process's business and not
+  // looked at. Errors (each names the key): kFailedPrecondition, IN_USE - another server has the
+  // folder (names its process) or a port; kInvalidArgument - an address or a TLS file;
+  // kInternal, kResourceExhausted, kDataLoss - the folder cannot be written or is damaged.
   static absl::StatusOr<std::unique_ptr<App>> Start(const config::Config& config);
   ~App();
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
+  // Readiness and health say no, new calls are refused, those in work finish within drain_timeout
+  // or are cancelled, then everything stops. Idempotent.
+  void Shutdown();
+
   int grpc_port() const;
   int admin_port() const;
-  void Shutdown();
 
  private:
   struct Rooms;
   explicit App(std::unique_ptr<Rooms> rooms);
-  std::unique_ptr<Rooms> rooms_;
+  const std::unique_ptr<Rooms> rooms_;
 };
-
-// Starts, tells the ports to config.port_file, and serves until SIGTERM or SIGINT; a second signal
-// ends the process at once. Must be called before any other thread exists. Returns the process's
-// exit status.
-int ServeUntilSignal(const config::Config& config);
 
 }  // namespace lbw::app
 

@@ -15,12 +15,13 @@ store::ArtifactFormat DetectFormat(const base::RandomAccessReader& reader) {
   if (!reader.ReadAt(0, absl::MakeSpan(first)).ok()) return store::ArtifactFormat::kUnknown;
   if (tensorfile::LooksLikeSafetensors(first)) {
     const absl::StatusOr<tensorfile::PackedFile> file = tensorfile::PackedFile::Open(reader);
-    if (!file.ok()) return store::ArtifactFormat::kOther;
+    // A broken file keeps the name of what it wanted to be, so that its reader can say what is
+    // wrong.
+    if (!file.ok()) return store::ArtifactFormat::kSafetensors;
     return file->is_packed() ? store::ArtifactFormat::kPackedSafetensors
                              : store::ArtifactFormat::kSafetensors;
   }
-  return graph::LooksLikeOnnx(first) ? store::ArtifactFormat::kOnnx
-                                     : store::ArtifactFormat::kOther;
+  return graph::LooksLikeOnnx(first) ? store::ArtifactFormat::kOnnx : store::ArtifactFormat::kOther;
 }
 
 }  // namespace lbw::app

@@ -35,8 +35,8 @@ absl::Status CheckBindable(const config::Address& address, std::string_view key)
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  const int failed = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(),
-                                   &hints, &found);
+  const int failed =
+      ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
   if (failed != 0) {
     return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
                        base::StrCat("cannot listen on ", config::FormatAddress(address), " (", key,

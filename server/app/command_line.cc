@@ -1,130 +1,99 @@
 #include "app/command_line.h"
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <iomanip>
-#include <iostream>
-#include <map>
-#include <string>
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <vector>
 
-#include "app/app.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "config/config.h"
-
-#ifndef LBW_VERSION
-#define LBW_VERSION "0"
-#endif
 
 namespace lbw::app {
 namespace {
 
-// What CLI11 filled in for one subcommand.
-struct Flags {
-  std::string file;
-  std::map<std::string, std::string> values;  // key -> text, every key
-  std::map<std::string, CLI::Option*> options;
+constexpr const char* kExamples = R"(Examples:
+  lbw-server serve                                     on 127.0.0.1:8500, data in ./lbw-data
+  lbw-server serve --data-dir /var/lib/lbw --listen 0.0.0.0:8500
+  lbw-server serve --config lbw.yaml --log-level debug
+  lbw-server serve --listen 127.0.0.1:0 --admin 127.0.0.1:0 --port-file ports.json
+  lbw-server config --config lbw.yaml                  every value in force, and where it came from
 
-  config::Sources Sources() const {
-    config::Sources sources;
-    sources.file = file;
-    sources.environment = config::ReadEnvironment();
-    for (const auto& [key, option] : options) {
-      if (option->count() > 0) sources.flags[key] = values.at(key);
+A flag beats the environment (LBW_SERVING_QUEUE_CALLS=64), which beats the file
+(serving: {queue_calls: 64}), which beats the default.
+)";
+
+// A command that reads the configuration: one flag a key.
+struct ConfigCommand {
+  CLI::App* app = nullptr;
+  std::map<std::string, std::string> values;  // key -> text; stable addresses
+  std::map<std::string, CLI::Option*> options;
+  std::string file;
+
+  void AddTo(CLI::App& root, const std::string& name, const std::string& description) {
+    app = root.add_subcommand(name, description);
+    app->footer(kExamples);
+    app->add_option("--config", file, "YAML file of the configuration")->type_name("FILE");
+    for (const config::KeyDoc& doc : config::Keys()) {
+      CLI::Option* option = app->add_option(doc.flag, values[doc.key], doc.meaning);
+      option->type_name("VALUE");
+      option->default_str(doc.default_value);
+      options[doc.key] = option;
     }
-    return sources;
+  }
+
+  CommandLine Result(Command command) const {
+    CommandLine line;
+    line.command = command;
+    line.config_file = file;
+    for (const auto& entry : options) {
+      if (entry.second->count() > 0) line.flags[entry.first] = values.at(entry.first);
+    }
+    return line;
   }
 };
 
-void AddFlags(CLI::App& command, Flags& flags) {
-  command.add_option("--config", flags.file, "YAML file with the keys below");
-  for (const config::KeyDoc& key : config::Keys()) {
-    if (key.flag.empty()) continue;
-    flags.options[key.key] = command.add_option(key.flag, flags.values[key.key],
-                                                key.meaning + " [" + key.default_value + "]");
-  }
+base::Error Bad(std::string_view message) {
+  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
+                     base::StrCat(message, "; see lbw-server --help"));
 }
 
-int Fail(const absl::Status& status) {
-  std::cerr << absl::StatusCodeToString(status.code()) << ": " << status.message() << "\n";
-  return 1;
-}
-
-void ApplyLog(const config::Config& config) {
-  static const std::map<std::string, base::LogLevel> kLevels = {
-      {"debug", base::LogLevel::kDebug},
-      {"info", base::LogLevel::kInfo},
-      {"warning", base::LogLevel::kWarning},
-      {"error", base::LogLevel::kError}};
-  const bool json =
-      config.log_format == "json" || (config.log_format == "auto" && isatty(STDERR_FILENO) == 0);
-  base::ConfigureLog(kLevels.at(config.log_level),
-                     json ? base::LogFormat::kJson : base::LogFormat::kText);
-}
-
-int Serve(const Flags& flags) {
-  const absl::StatusOr<config::Loaded> loaded = config::Load(flags.Sources());
-  if (!loaded.ok()) return Fail(loaded.status());
-  ApplyLog(loaded->config);
-  return ServeUntilSignal(loaded->config);
-}
-
-int PrintConfig(const Flags& flags) {
-  const absl::StatusOr<config::Loaded> loaded = config::Load(flags.Sources());
-  if (!loaded.ok()) return Fail(loaded.status());
-  size_t key_width = 3;
-  size_t value_width = 5;
-  for (const config::Provenance& value : loaded->values) {
-    key_width = std::max(key_width, value.key.size());
-    value_width = std::max(value_width, value.value.size());
-  }
-  const auto print = [&](const std::string& key, const std::string& value,
-                         const std::string& source) {
-    std::cout << std::left << std::setw(static_cast<int>(key_width) + 2) << key
-              << std::setw(static_cast<int>(value_width) + 2) << value << source << "\n";
-  };
-  print("KEY", "VALUE", "SOURCE");
-  for (const config::Provenance& value : loaded->values) {
-    print(value.key, value.value, value.source);
-  }
-  return 0;
+absl::Status CheckCommand(absl::Span<const char* const> arguments) {
+  if (arguments.empty()) return Bad("a command is missing: serve, config or version");
+  const std::string_view first = arguments.front();
+  const std::vector<std::string_view> known = {"serve", "config", "version", "--help", "-h"};
+  if (std::find(known.begin(), known.end(), first) != known.end()) return absl::OkStatus();
+  return Bad(base::StrCat("unknown command ", first, "; the commands are serve, config, version"));
 }
 
 }  // namespace
 
-int RunCommandLine(int argc, char** argv) {
-  CLI::App program("LBW Serve: quantizes detectors to powers of two and serves them.");
-  program.require_subcommand(1);
-  program.footer(
-      "Examples:\n"
-      "  lbw-server serve --data-dir ./data\n"
-      "  lbw-server serve --listen 0.0.0.0:8500 --admin 127.0.0.1:8501\n"
-      "  lbw-server serve --listen 127.0.0.1:0 --port-file ports.json\n"
-      "  lbw-server config --config lbw.yaml        what would be in force, and why\n"
-      "Every flag is also a key of the file and a variable: --data-dir, data_dir, LBW_DATA_DIR.");
-  Flags serve_flags;
-  Flags config_flags;
-  CLI::App* serve =
-      program.add_subcommand("serve", "Serve gRPC, and the admin port, until SIGTERM");
-  CLI::App* print =
-      program.add_subcommand("config", "Print the configuration in force and its sources");
-  CLI::App* version = program.add_subcommand("version", "Print the version");
-  AddFlags(*serve, serve_flags);
-  AddFlags(*print, config_flags);
+absl::StatusOr<CommandLine> ParseCommandLine(absl::Span<const char* const> arguments) {
+  LBW_RETURN_IF_ERROR(CheckCommand(arguments));
+  CLI::App root("LBW Serve: low-bit object detectors over gRPC", "lbw-server");
+  root.footer(kExamples);
+  root.require_subcommand(1);
+  ConfigCommand serve;
+  ConfigCommand config;
+  serve.AddTo(root, "serve", "Serve until SIGTERM, which drains; a second one ends at once");
+  config.AddTo(root, "config", "Print every value in force and where it came from");
+  CLI::App* version = root.add_subcommand("version", "Print the version");
+  // The parser takes them from the back.
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   try {
-    program.parse(argc, argv);
-  } catch (const CLI::Success& help) {
-    return program.exit(help);
+    root.parse(std::move(reversed));
+  } catch (const CLI::CallForHelp&) {
+    CommandLine line;
+    line.help = root.help();
+    return line;
   } catch (const CLI::ParseError& error) {
-    std::cerr << "INVALID_ARGUMENT: " << error.what() << "\nTry: lbw-server --help\n";
-    return 1;
+    return Bad(error.what());
   }
-  if (version->parsed()) {
-    std::cout << "lbw-server " << LBW_VERSION << "\n";
-    return 0;
-  }
-  return serve->parsed() ? Serve(serve_flags) : PrintConfig(config_flags);
+  if (serve.app->parsed()) return serve.Result(Command::kServe);
+  if (config.app->parsed()) return config.Result(Command::kConfig);
+  CommandLine line;
+  if (version->parsed()) line.command = Command::kVersion;
+  return line;
 }
 
 }  // namespace lbw::app

@@ -1,47 +1,49 @@
 #include "app/cpu.h"
 
+#include <algorithm>
+#include <array>
 #include <fstream>
 #include <sstream>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
 #include "base/strings.h"
 
 namespace lbw::app {
+namespace {
 
-std::string CpuModelName(std::string_view cpuinfo) {
+constexpr std::array<const char*, 9> kInteresting = {"avx2",     "f16c",        "avx_vnni",
+                                                     "avx512f",  "avx512_vnni", "avx512_bf16",
+                                                     "amx_int8", "amx_bf16",    "asimddp"};
+
+}  // namespace
+
+std::string DescribeCpu(std::string_view cpuinfo) {
+  std::string model = "unknown CPU";
+  std::vector<std::string> flags;
   for (const absl::string_view line : absl::StrSplit(base::Absl(cpuinfo), '\n')) {
-    const std::pair<absl::string_view, absl::string_view> entry =
-        absl::StrSplit(line, absl::MaxSplits(':', 1));
-    if (absl::StripAsciiWhitespace(entry.first) == "model name") {
-      return std::string(absl::StripAsciiWhitespace(entry.second));
-    }
+    const std::vector<absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits(':', 1));
+    if (parts.size() != 2) continue;
+    const absl::string_view key = absl::StripAsciiWhitespace(parts[0]);
+    if (key == "model name") model = std::string(absl::StripAsciiWhitespace(parts[1]));
+    if (key != "flags" && key != "Features") continue;
+    flags = absl::StrSplit(parts[1], ' ', absl::SkipEmpty());
+    break;  // every core says the same
   }
-  return "";
-}
-
-std::string CpuInstructionSets() {
   std::string sets;
-#if defined(__x86_64__)
-  const auto add = [&sets](bool has, const char* name) {
-    if (has) absl::StrAppend(&sets, sets.empty() ? "" : " ", name);
-  };
-  add(__builtin_cpu_supports("avx2") != 0, "avx2");
-  add(__builtin_cpu_supports("avx512f") != 0, "avx512f");
-  add(__builtin_cpu_supports("avx512vnni") != 0, "avx512_vnni");
-  add(__builtin_cpu_supports("avx512bf16") != 0, "avx512_bf16");
-#endif
-  return sets;
+  for (const char* name : kInteresting) {
+    if (std::find(flags.begin(), flags.end(), name) == flags.end()) continue;
+    absl::StrAppend(&sets, sets.empty() ? "" : " ", name);
+  }
+  return sets.empty() ? model : absl::StrCat(model, " (", sets, ")");
 }
 
 std::string DescribeCpu() {
   std::ifstream file("/proc/cpuinfo");
   std::ostringstream text;
   text << file.rdbuf();
-  const std::string name = CpuModelName(text.str());
-  const std::string sets = CpuInstructionSets();
-  return absl::StrCat(name.empty() ? "unknown CPU" : name, sets.empty() ? "" : " (", sets,
-                      sets.empty() ? "" : ")");
+  return DescribeCpu(text.str());
 }
 
 }  // namespace lbw::app

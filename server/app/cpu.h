@@ -7,12 +7,10 @@
 
 namespace lbw::app {
 
-// The first "model name" of /proc/cpuinfo's text; "" where there is none.
-std::string CpuModelName(std::string_view cpuinfo);
-// The instruction sets that matter here, of this machine: "avx2 avx512f avx512_vnni"; "" elsewhere
-// than on x86.
-std::string CpuInstructionSets();
-// "Intel(R) Xeon(R) ... (avx2 avx512f)".
+// cpuinfo: the text of /proc/cpuinfo. "AMD EPYC (avx2 avx512f avx512_vnni)": the model's name and
+// those of its instruction sets that matter to low-bit networks.
+std::string DescribeCpu(std::string_view cpuinfo);
+// Of this machine.
 std::string DescribeCpu();
 
 }  // namespace lbw::app

@@ -27,13 +27,23 @@ constexpr int kLeastClientPingMs = 10'000;   // clients that ask more often are 
 constexpr unsigned kTlsReloadSeconds = 10;
 constexpr uint64_t kMaxPemBytes = uint64_t{4} << 20;
 
-// Reflection as a plug-in of one server; the library's own switch is for the whole process.
-class WithReflection final : public grpc::ServerBuilderOption {
+// Reflection as a switch of one server: the library turns it on for every server of a process that
+// is linked with it.
+class Reflection final : public grpc::ServerBuilderOption {
  public:
+  explicit Reflection(bool offered) : offered_(offered) {}
   void UpdateArguments(grpc::ChannelArguments*) override {}
   void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
-    plugins->push_back(std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>());
+    using Plugin = grpc::reflection::ProtoServerReflectionPlugin;
+    const auto is_reflection = [](const std::unique_ptr<grpc::ServerBuilderPlugin>& plugin) {
+      return dynamic_cast<const Plugin*>(plugin.get()) != nullptr;
+    };
+    plugins->erase(std::remove_if(plugins->begin(), plugins->end(), is_reflection), plugins->end());
+    if (offered_) plugins->push_back(std::make_unique<Plugin>());
   }
+
+ private:
+  const bool offered_;
 };
 
 // gRPC starts with files that it cannot read and then fails every handshake.
@@ -106,7 +116,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOp
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   SetLimits(options, builder);
-  if (options.reflection) builder.SetOption(std::make_unique<WithReflection>());
+  builder.SetOption(std::make_unique<Reflection>(options.reflection));
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(rpc::NewMetricsInterceptorFactory(metrics));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
@@ -115,9 +125,9 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOp
   builder.AddListeningPort(config::FormatAddress(options.address), credentials, &port);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
-    return base::Error(absl::StatusCode::kInternal, base::reason::kInternal,
-                       base::StrCat("cannot listen on ", config::FormatAddress(options.address),
-                                    " (listen)"));
+    return base::Error(
+        absl::StatusCode::kInternal, base::reason::kInternal,
+        base::StrCat("cannot listen on ", config::FormatAddress(options.address), " (listen)"));
   }
   for (const std::string& name : services.names()) {
     server->GetHealthCheckService()->SetServingStatus(name, true);

@@ -96,7 +96,7 @@ std::vector<Key> MakeTable() {
             "Threads that one run of a network may use; 0 = the machine's cores"),
       Count("quantize.concurrency", &Config::quantize_concurrency, {1, 64},
             "Long calls (quantize, import, export) that run at a time"),
-      Count("quantize.queue", &Config::quantize_queue, {0, 10'000},
+      Count("quantize.queue", &Config::quantize_queue, {1, 10'000},
             "Long calls that wait; more are refused"),
       Time("drain_timeout", &Config::drain_timeout, {0, kHourMs},
            "How long calls in work may take after SIGTERM"),

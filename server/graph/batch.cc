@@ -43,36 +43,44 @@ bool HasOpenSizes(const Graph& graph) {
   });
 }
 
-// Replaces shape constants of Reshape nodes, and can take that back.
+// Changes nodes and the constants they read, and can take that back.
 class ShapeEdits {
  public:
   ShapeEdits(Graph& graph, Constants& constants) : graph_(graph), constants_(constants) {}
 
-  void Replace(size_t node, const std::vector<int64_t>& shape) {
-    std::string& input = graph_.nodes[node].inputs[1];
-    base::Tensor tensor = base::Tensor::FromI64({static_cast<int64_t>(shape.size())}, shape);
+  // Gives input `i` of a node these integers: in place where only that node reads the constant.
+  void Replace(size_t node, size_t i, const std::vector<int64_t>& values) {
+    SaveNode(node);
+    std::string& input = graph_.nodes[node].inputs[i];
+    base::Tensor tensor = base::Tensor::FromI64({static_cast<int64_t>(values.size())}, values);
     if (Readers(input) == 1) {
       const auto it = constants_.find(input);
-      old_.emplace_back(input, std::get<base::Tensor>(it->second));
+      old_constants_.emplace_back(input, std::get<base::Tensor>(it->second));
       it->second = std::move(tensor);
       return;
     }
     std::string name = base::StrCat(input, ".batch");
     while (constants_.count(name) != 0) name += "_";
-    renamed_.emplace_back(node, input);
     constants_.emplace(name, std::move(tensor));
+    added_.push_back(name);
     input = name;
+  }
+  void SetAttribute(size_t node, const std::string& name, Attribute value) {
+    SaveNode(node);
+    graph_.nodes[node].attributes.insert_or_assign(name, std::move(value));
   }
 
   void Undo() {
-    for (auto& [node, name] : renamed_) {
-      constants_.erase(graph_.nodes[node].inputs[1]);
-      graph_.nodes[node].inputs[1] = name;
+    for (auto it = old_nodes_.rbegin(); it != old_nodes_.rend(); ++it) {
+      graph_.nodes[it->first] = std::move(it->second);
     }
-    for (auto& [name, tensor] : old_) constants_.find(name)->second = std::move(tensor);
+    for (const std::string& name : added_) constants_.erase(name);
+    for (auto& [name, tensor] : old_constants_) constants_.find(name)->second = std::move(tensor);
   }
 
  private:
+  void SaveNode(size_t node) { old_nodes_.emplace_back(node, graph_.nodes[node]); }
+
   int64_t Readers(const std::string& constant) const {
     int64_t readers = 0;
     for (const Node& node : graph_.nodes) {
@@ -83,8 +91,9 @@ class ShapeEdits {
 
   Graph& graph_;
   Constants& constants_;
-  std::vector<std::pair<size_t, std::string>> renamed_;
-  std::vector<std::pair<std::string, base::Tensor>> old_;
+  std::vector<std::pair<size_t, Node>> old_nodes_;
+  std::vector<std::string> added_;
+  std::vector<std::pair<std::string, base::Tensor>> old_constants_;
 };
 
 // One attempt. Every method returns what stands in the way; empty = nothing.
@@ -129,7 +138,10 @@ class BatchProof {
                     std::vector<std::string>& notes) {
     const Node& node = graph_.nodes[index];
     const Operands operands = MakeOperands(node, graph_.opset, base_, constants_);
-    if (node.op_type != "Reshape" && node.op_type != "Flatten") return PassBatch(operands, places);
+    if (node.op_type == "Resize") EditSizes(index, operands, notes);
+    if (node.op_type != "Reshape" && node.op_type != "Flatten") {
+      return PassBatch(MakeOperands(graph_.nodes[index], graph_.opset, base_, constants_), places);
+    }
     const base::Shape& output = base_.values.find(node.outputs[0])->second.shape;
     BatchVerdict verdict;
     verdict.place = ReshapedPlace(operands.shape(0), *places[0], output, batch_);
@@ -170,8 +182,22 @@ class BatchProof {
     notes.push_back(base::StrCat("Reshape ", node.name, ": shape [", absl::StrJoin(before, ", "),
                                  "] became [", absl::StrJoin(shape, ", "),
                                  "], so that it holds for any batch"));
-    edits_.Replace(index, shape);
+    edits_.Replace(index, 1, shape);
     return "";
+  }
+
+  // Sizes of a Resize that name the batch too are narrowed to the dimensions behind it.
+  void EditSizes(size_t index, const Operands& operands, std::vector<std::string>& notes) {
+    const Node& node = graph_.nodes[index];
+    const size_t rank = operands.shape(0).size();
+    if (!operands.has(3) || constants_.count(node.inputs[3]) == 0 || node.Has("axes")) return;
+    const auto sizes = KnownInts(operands, 3);
+    if (!sizes.ok() || sizes->size() != rank || rank < 2 || (*sizes)[0] != batch_) return;
+    std::vector<int64_t> axes;
+    for (size_t i = 1; i < rank; ++i) axes.push_back(static_cast<int64_t>(i));
+    notes.push_back(base::StrCat("Resize ", node.name, ": its sizes no longer name the batch"));
+    edits_.Replace(index, 3, std::vector<int64_t>(sizes->begin() + 1, sizes->end()));
+    edits_.SetAttribute(index, "axes", Attribute(std::move(axes)));
   }
 
   // Shapes at another batch are what the places say, and nothing else depends on the batch.

@@ -243,7 +243,10 @@ Known EvaluateRange(const Operands& operands, const ValueInfo& info) {
   }
   std::vector<int64_t> values;
   for (int64_t i = 0; i < info.shape[0]; ++i) {
-    values.push_back(start->ints[0] + i * delta->ints[0]);
+    // Unsigned: a hostile delta may wrap.
+    values.push_back(
+        static_cast<int64_t>(static_cast<uint64_t>(start->ints[0]) +
+                             static_cast<uint64_t>(i) * static_cast<uint64_t>(delta->ints[0])));
   }
   return FromInts(info, values);
 }

@@ -132,7 +132,8 @@ void RemoveDeadNodes(Graph& graph, const std::vector<std::string>& fetch) {
   std::vector<Node> kept;
   for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
     bool used = false;
-    for (const std::string& output : node->outputs) used = used || (!output.empty() && needed.count(output) != 0);
+    for (const std::string& output : node->outputs)
+      used = used || (!output.empty() && needed.count(output) != 0);
     if (!used) continue;
     needed.insert(node->inputs.begin(), node->inputs.end());
     kept.push_back(std::move(*node));

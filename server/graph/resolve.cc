@@ -132,10 +132,10 @@ absl::StatusOr<int64_t> CountElements(const Node& node, absl::Span<const int64_t
                                     kMaxRank, " dimensions: ", shape.size()));
   }
   absl::StatusOr<int64_t> count = base::CheckedElementCount(shape, kMaxElements);
-  // A dimension of 0 hides what the others are from the product.
-  const bool bounded =
-      std::all_of(shape.begin(), shape.end(), [](int64_t size) { return size <= kMaxElements; });
-  if (count.ok() && bounded) return count;
+  // A dimension of 0 hides the others from the product, but strides and parts are products too.
+  base::Shape without_zeros(shape.begin(), shape.end());
+  std::replace(without_zeros.begin(), without_zeros.end(), int64_t{0}, int64_t{1});
+  if (count.ok() && base::CheckedElementCount(without_zeros, kMaxElements).ok()) return count;
   return base::Error(
       absl::StatusCode::kInvalidArgument, base::reason::kLimitExceeded,
       base::StrCat("node ", node.name, " (", node.op_type,

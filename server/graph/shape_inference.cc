@@ -39,8 +39,10 @@ absl::Status InferNode(const Graph& graph, const Node& node, const Constants& co
     if (constant == constants.end()) {
       return BadNode(node, base::StrCat("input ", name, " is not produced before it is read"));
     }
-    inferred.values.insert_or_assign(
-        name, ValueInfo{name, DTypeOf(constant->second), ShapeOf(constant->second)});
+    base::Shape shape = ShapeOf(constant->second);
+    LBW_RETURN_IF_ERROR(CountElements(node, shape).status());
+    inferred.values.insert_or_assign(name,
+                                     ValueInfo{name, DTypeOf(constant->second), std::move(shape)});
   }
   const Operands operands = MakeOperands(node, graph.opset, inferred, constants);
   for (size_t i = 0; i < info->min_inputs; ++i) {

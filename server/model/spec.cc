@@ -1,5 +1,8 @@
+#include <yaml-cpp/eventhandler.h>
+
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -305,6 +308,29 @@ std::string ToYaml(std::string_view text) {
   return json.is_object() ? json.dump(1) : yaml;
 }
 
+// YAML::LoadAll would tell, but never ends on some texts ("{}]"): it collects empty documents.
+class Ignore final : public YAML::EventHandler {
+ public:
+  using Mark = YAML::Mark;
+  void OnDocumentStart(const Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const Mark&, YAML::anchor_t) override {}
+  void OnAlias(const Mark&, YAML::anchor_t) override {}
+  void OnScalar(const Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+bool HasMoreThanOneDocument(const std::string& yaml) {
+  std::istringstream stream(yaml);
+  YAML::Parser parser(stream);
+  Ignore ignore;
+  return parser.HandleNextDocument(ignore) && parser.HandleNextDocument(ignore);
+}
+
 absl::StatusOr<ModelSpec> ParseTree(const YAML::Node& root) {
   LBW_ASSIGN_OR_RETURN(const SpecMap map,
                        SpecMap::Open(SpecNode(root, ""), {"input", "classes", "head"}));
@@ -331,11 +357,12 @@ absl::StatusOr<ModelSpec> ParseSpec(std::string_view text) {
                             " limit=", kMaxTextBytes));
   }
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(ToYaml(text));
-    if (documents.size() != 1) {
-      return bad(base::StrCat("the spec must be one YAML document: found ", documents.size()));
+    const std::string yaml = ToYaml(text);
+    const YAML::Node root = YAML::Load(yaml);
+    if (HasMoreThanOneDocument(yaml)) {
+      return bad("the spec must be one YAML document and nothing behind it");
     }
-    return ParseTree(documents[0]);
+    return ParseTree(root);
   } catch (const YAML::Exception& e) {
     return bad(base::StrCat("the spec is not YAML: line ", e.mark.line + 1, ": ", e.msg));
   } catch (const nlohmann::json::exception&) {

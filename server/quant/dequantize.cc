@@ -103,6 +103,14 @@ absl::Status CheckFiniteValues(std::string_view what, const std::vector<float>& 
   return absl::OkStatus();
 }
 
+// The largest magnitude that scale i multiplies.
+double LargestUnderScale(const QuantizedTensor& tensor, size_t i) {
+  if (tensor.options.scheme == Scheme::kUniform) return 127;
+  if (tensor.scales.size() > 1) return PowerOfTwo(OfRow(tensor.exponents, static_cast<int64_t>(i)));
+  const auto largest = std::max_element(tensor.exponents.begin(), tensor.exponents.end());
+  return largest == tensor.exponents.end() ? 0 : PowerOfTwo(*largest);
+}
+
 absl::Status CheckScales(const QuantizedTensor& tensor, const RowLayout& layout) {
   LBW_RETURN_IF_ERROR(CheckFiniteValues("scale", tensor.scales));
   const bool uniform = tensor.options.scheme == Scheme::kUniform;
@@ -113,16 +121,8 @@ absl::Status CheckScales(const QuantizedTensor& tensor, const RowLayout& layout)
     LBW_RETURN_IF_ERROR(CheckCount("scale", tensor.scales.size(), layout.rows));
   }
   for (size_t i = 0; i < tensor.scales.size(); ++i) {
-    double largest = 127;
-    if (!uniform) {
-      const int16_t exponent =
-          tensor.scales.size() == 1 && tensor.exponents.size() != 1 && !tensor.exponents.empty()
-              ? *std::max_element(tensor.exponents.begin(), tensor.exponents.end())
-          : tensor.exponents.empty() ? int16_t{0}
-                                     : OfRow(tensor.exponents, static_cast<int64_t>(i));
-      largest = PowerOfTwo(exponent);
-    }
-    if (std::fabs(static_cast<double>(tensor.scales[i])) * largest > FLT_MAX) {
+    const double scale = std::fabs(static_cast<double>(tensor.scales[i]));
+    if (scale * LargestUnderScale(tensor, i) > FLT_MAX) {
       return Broken(
           base::StrCat("scale[", i, "] makes values beyond float32's range: ", tensor.scales[i]));
     }

@@ -16,9 +16,8 @@
 namespace lbw::quant {
 
 struct LayerRule {
-  // A glob ("*", "?", "[abc]", "[!abc]", "\" escapes) tried on the tensor's name, then on its
-  // node's name; or a selector:
-  // "@first", "@outputs", "@depthwise".
+  // A glob ("*", "?", "[abc]", "[a-z]", "[!abc]", "\" escapes) tried on the tensor's name, then on
+  // its node's name; or a selector: "@first", "@outputs", "@depthwise".
   std::string match = {};
   bool keep_float = false;
   // What is left out comes from the call.

@@ -8,8 +8,6 @@
 namespace lbw::quant {
 namespace {
 
-constexpr int64_t kMaxElements = int64_t{1} << 31;
-
 absl::Status BadOption(std::string_view option, const std::string& message) {
   return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadOptions, message)
       .Field(base::StrCat("options.", option));

@@ -131,6 +131,8 @@ absl::StatusOr<QuantizeResult> QuantizeTensor(const base::TensorView& weights,
                        base::StrCat("only F16, BF16, F32 and F64 can be quantized: dtype=",
                                     base::Name(weights.dtype)));
   }
+  const auto elements = base::CheckedElementCount(weights.shape, kMaxElements);
+  LBW_CHECK(elements.ok() && *elements == weights.elements());
   LBW_ASSIGN_OR_RETURN(const F32Weights f32, AsF32(weights));
   LBW_RETURN_IF_ERROR(CheckFinite(f32.values, weights.shape));
 

@@ -37,13 +37,15 @@ struct TensorOptions {
   bool operator==(const TensorOptions&) const = default;
 };
 
+// Elements of a tensor that can be quantized.
+inline constexpr int64_t kMaxElements = int64_t{1} << 31;
 // Rows of a tensor without elements: their number is not bounded by the elements, so it has a limit
 // of its own.
 inline constexpr int64_t kMaxEmptyRows = 65536;
 
 // Errors: kInvalidArgument, BAD_OPTIONS - names the option, its value and the limit (kThreshold
 // needs bits >= 3; groups other than 1 need an axis other than 0). kInvalidArgument, LIMIT_EXCEEDED
-// - more than 2^31 elements or kMaxEmptyRows.
+// - more than kMaxElements or kMaxEmptyRows.
 absl::Status ValidateOptions(const TensorOptions& options, absl::Span<const int64_t> shape);
 
 // How the elements of a tensor fall into rows. row_elements is the same for every row, 0 in a

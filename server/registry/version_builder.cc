@@ -85,7 +85,8 @@ absl::StatusOr<Version> VersionBuilder::Publish(const VersionDraft& draft,
   const auto format = draft.quantized ? store::ArtifactFormat::kPackedSafetensors
                                       : store::ArtifactFormat::kSafetensors;
   LBW_ASSIGN_OR_RETURN(const store::Artifact bundle,
-                       artifacts_.AddArtifact(std::move(blob), format, display_name));
+                       artifacts_.AddArtifact(std::move(blob), format, display_name,
+                                              store::ArtifactOrigin::kBundle));
   filled.model = created.model;
   filled.number = created.number;
   filled.create_time = created.create_time;

@@ -55,6 +55,7 @@ struct CallWork {
   std::vector<detect::Placement> placements;  // of every picture
   std::atomic<size_t> pending{0};             // tasks of the stage that are not done
   DetectResponse response;
+  uint64_t counted_bytes = 0;  // of its slot, when it was admitted
   int64_t wait_start_ns = 0;
   int64_t waited_ns = 0;
 };

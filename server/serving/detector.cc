@@ -113,6 +113,7 @@ class DetectorImpl final : public Detector {
   }
 
   void Resolve(const CallPtr& call) {
+    call->EndIfUnwanted();
     if (call->finished()) return;
     const absl::StatusOr<registry::Version> found = context_.registry->Resolve(call->request.model);
     if (!found.ok()) {
@@ -123,7 +124,12 @@ class DetectorImpl final : public Detector {
     const std::shared_ptr<ServedVersion> version = acquired.use.version();
     call->Attach(std::move(acquired.use));
     if (acquired.is_new) StartLoad(version, *found);
-    absl::StatusOr<Slot> slot = ServedVersion::TakeSlot(version, EncodedBytes(call->request));
+    // The network's input is part of it where its size is known already; else Prepare adds it.
+    const Network* network = version->network();
+    call->work.counted_bytes =
+        EncodedBytes(call->request) +
+        (network == nullptr ? 0 : InputBytes(*network, call->request.images.size()));
+    absl::StatusOr<Slot> slot = ServedVersion::TakeSlot(version, call->work.counted_bytes);
     if (!slot.ok()) {
       call->Finish(slot.status());
       return;
@@ -191,10 +197,11 @@ class DetectorImpl final : public Detector {
   void Prepare(const std::shared_ptr<ServedVersion>& version, const CallPtr& call) {
     if (call->finished()) return;
     const size_t pictures = call->request.images.size();
-    const uint64_t input_bytes = InputBytes(*version->network(), pictures);
-    absl::Status status = version->TakeBytes(input_bytes);
+    const uint64_t counted = call->work.counted_bytes;
+    const uint64_t total = EncodedBytes(call->request) + InputBytes(*version->network(), pictures);
+    absl::Status status = version->TakeBytes(counted, total);
     if (status.ok()) {
-      call->GrowSlot(input_bytes);
+      call->GrowSlot(total - counted);
       status = Plan(*version, *call);
     }
     if (!status.ok()) {

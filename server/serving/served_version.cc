@@ -45,7 +45,19 @@ absl::StatusOr<Slot> ServedVersion::TakeSlot(const std::shared_ptr<ServedVersion
   return Slot(self, bytes);
 }
 
-absl::Status ServedVersion::TakeBytes(uint64_t bytes) { return Reserve(0, bytes); }
+absl::Status ServedVersion::TakeBytes(uint64_t counted, uint64_t total) {
+  if (total > limits_.bytes) return TooLarge(total);
+  return Reserve(0, total - counted);
+}
+
+absl::Status ServedVersion::TooLarge(uint64_t bytes) const {
+  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kLimitExceeded,
+                     base::StrCat("the call's pictures are larger than the queue of a version: "
+                                  "bytes=",
+                                  bytes, " limit=", limits_.bytes,
+                                  "; send fewer or smaller pictures in one call"))
+      .Field("images");
+}
 
 absl::Status ServedVersion::Reserve(size_t calls, uint64_t bytes) {
   QueueSnapshot seen;
@@ -62,14 +74,7 @@ absl::Status ServedVersion::Reserve(size_t calls, uint64_t bytes) {
       return absl::OkStatus();
     }
   }
-  if (admission == Admission::kNeverFits) {
-    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kLimitExceeded,
-                       base::StrCat("the call's pictures are larger than the queue of a version: "
-                                    "bytes=",
-                                    bytes, " limit=", limits_.bytes,
-                                    "; send fewer or smaller pictures in one call"))
-        .Field("images");
-  }
+  if (admission == Admission::kNeverFits) return TooLarge(bytes);
   return base::Error(absl::StatusCode::kResourceExhausted, base::reason::kQueueFull,
                      base::StrCat("the queue of ", base::VersionName(model_, number_),
                                   " is full: calls=", seen.calls, " limit=", limits_.calls,

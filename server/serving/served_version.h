@@ -66,8 +66,9 @@ class ServedVersion {
   // Takes a place. self: this object. Errors: kResourceExhausted, QUEUE_FULL, with a retry delay;
   // kInvalidArgument, LIMIT_EXCEEDED - larger than the whole queue.
   static absl::StatusOr<Slot> TakeSlot(const std::shared_ptr<ServedVersion>& self, uint64_t bytes);
-  // Reserves more bytes for a call that has a place; the caller grows its slot. Errors: as above.
-  absl::Status TakeBytes(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
+  // Brings a call that has a place with `counted` bytes to `total`; the caller grows its slot by
+  // the difference. Errors: as above.
+  absl::Status TakeBytes(uint64_t counted, uint64_t total) ABSL_LOCKS_EXCLUDED(mu_);
   void Release(size_t calls, uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
 
   // True: loaded, go on. False: the call is among those that FinishLoad returns. An error: loading
@@ -97,6 +98,7 @@ class ServedVersion {
   enum class Phase : uint8_t { kLoading, kLoaded, kFailed };
 
   absl::Status Reserve(size_t calls, uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status TooLarge(uint64_t bytes) const;
   // Ends the calls that wait here and whose client is gone or whose deadline has passed.
   void EndUnwanted() ABSL_LOCKS_EXCLUDED(mu_);
   void Serve() ABSL_LOCKS_EXCLUDED(mu_);

@@ -30,8 +30,7 @@ struct PackedMetadata {
 std::string PackedMetadataToJson(const PackedMetadata& metadata);
 
 // Errors: kInvalidArgument, BAD_FILE - JSON that does not fit, an unknown key, a missing one,
-// values that contradict each other;
-//         LIMIT_EXCEEDED.
+//         values that contradict each other; LIMIT_EXCEEDED.
 absl::StatusOr<PackedMetadata> PackedMetadataFromJson(std::string_view json,
                                                       const ReadLimits& limits);
 

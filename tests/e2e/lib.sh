@@ -30,12 +30,12 @@ wait_for_file() {
   return 1
 }
 
-# start_server DATA_DIR [FLAG...]: the server's process id is in SERVER_PID.
+# start_server DATA_DIR [FLAG...]: the server's process id is in SERVER_PID. Listens on LISTEN, or on a free port.
 start_server() {
   local data=$1
   shift
   rm -f "$WORK/ports.json"
-  "$BIN/lbw-server" serve --data-dir "$data" --listen 127.0.0.1:0 --admin 127.0.0.1:0 \
+  "$BIN/lbw-server" serve --data-dir "$data" --listen "${LISTEN:-127.0.0.1:0}" --admin 127.0.0.1:0 \
     --port-file "$WORK/ports.json" "$@" >>"$WORK/server.log" 2>&1 &
   SERVER_PID=$!
   PIDS+=("$SERVER_PID")

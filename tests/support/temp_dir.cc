@@ -8,8 +8,16 @@
 
 namespace lbw::testing {
 
-TempDir::TempDir() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "lbw-test-XXXXXX").string();
+TempDir::TempDir(Place place) {
+  const std::filesystem::path disk = std::filesystem::temp_directory_path();
+  std::string pattern =
+      ((place == Place::kMemory ? std::filesystem::path("/dev/shm") : disk) / "lbw-test-XXXXXX")
+          .string();
+  if (place == Place::kMemory && ::mkdtemp(pattern.data()) != nullptr) {
+    path_ = pattern;
+    return;
+  }
+  pattern = (disk / "lbw-test-XXXXXX").string();
   LBW_CHECK(::mkdtemp(pattern.data()) != nullptr);
   path_ = pattern;
 }

@@ -10,7 +10,10 @@ namespace lbw::testing {
 // Aborts when it cannot be made.
 class TempDir {
  public:
-  TempDir();
+  // kDisk: where the system keeps temporary files. kMemory: /dev/shm where it exists, for tests
+  // that sync thousands of times and whose subject is not the disk.
+  enum class Place { kDisk, kMemory };
+  explicit TempDir(Place place = Place::kDisk);
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;

@@ -80,6 +80,11 @@ class CheckLayersTest(unittest.TestCase):
     def test_torch_is_never_in_a_header(self):
         self.assert_one(self.problems("server/engine/torch/a.h", "#include <torch/torch.h>\n"), "by a header")
 
+    def test_a_version_header_may_include_torch_and_stays_with_its_rooms_sources(self):
+        self.assertEqual(self.problems("server/engine/torch/torch_version.h", "#include <torch/version.h>\n"), [])
+        self.assertEqual(self.problems("server/engine/torch/a.cc", '#include "engine/torch/torch_version.h"\n'), [])
+        self.assert_one(self.problems("server/engine/torch/a.h", '#include "engine/torch/torch_version.h"\n'), "for the sources of")
+
     def test_an_unknown_third_party_is_refused(self):
         self.assert_one(self.problems("server/base/a.cc", "#include <boost/any.hpp>\n"), "no known third party")
 

@@ -43,14 +43,19 @@ class Sources:
             self.read[path] = hashlib.sha256(data).hexdigest(), found
         return self.read[path]
 
-    def fingerprint(self, path, *extra):
-        """Changes when the file, a project file that it includes at any depth, the compiler or `extra` changes."""
+    def closure(self, path):
+        """{file: digest} of the file and the project files that it includes at any depth."""
         seen, pending = {}, [Path(path)]
         while pending:
             current = pending.pop()
             if current not in seen:
                 seen[current], found = self.includes(current)
                 pending.extend(found)
+        return seen
+
+    def fingerprint(self, path, *extra):
+        """Changes when the file, a project file that it includes at any depth, the compiler or `extra` changes."""
+        seen = self.closure(path)
         digest = hashlib.sha256("\0".join([self.compiler, *extra]).encode())
         for current in sorted(seen):
             digest.update(f"{current}\0{seen[current]}\0".encode())
@@ -103,7 +108,9 @@ class Cache:
     def add(self, name, fingerprint):
         self.kept[name] = fingerprint
 
-    def save(self):
+    def save(self, keep_unseen=False):
+        if keep_unseen:
+            self.kept = {**self.good, **self.kept}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".new")
         temporary.write_text(json.dumps(self.kept, indent=0, sort_keys=True))

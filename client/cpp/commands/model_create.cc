@@ -87,7 +87,9 @@ absl::Status Create(Session& session, const CreateArguments& arguments) {
     return stub->CreateModel(context, request, response);
   });
   if (model.status().code() == absl::StatusCode::kAlreadyExists) {
-    session.Note(base::StrCat("to add a version to ", request.model_id(), ", use --add-version"));
+    return base::Error(absl::StatusCode::kAlreadyExists, base::reason::kAlreadyExists,
+                       base::StrCat(base::Std(model.status().message()),
+                                    "; --add-version makes its next version"));
   }
   LBW_RETURN_IF_ERROR(model.status());
   if (session.wants_json()) return session.PrintJson(*model);

@@ -26,7 +26,7 @@ struct Chunks {
 };
 
 // Walks from IHDR to IEND. A file that ends before IEND is cut short.
-absl::StatusOr<Chunks> WalkChunks(absl::Span<const std::byte> encoded) {
+absl::StatusOr<Chunks> WalkChunks(absl::Span<const std::byte> encoded, const ImageLimits& limits) {
   Chunks result;
   size_t at = kSignature.size();
   for (bool first = true;; first = false) {
@@ -42,6 +42,7 @@ absl::StatusOr<Chunks> WalkChunks(absl::Span<const std::byte> encoded) {
       if (type != "IHDR" || length != 13) return BadImage("PNG does not begin with an IHDR");
       result.width = BigEndian(data.subspan(0, 4));
       result.height = BigEndian(data.subspan(4, 4));
+      LBW_RETURN_IF_ERROR(CheckSize(result.width, result.height, limits));
     } else if (type == "eXIf") {
       result.orientation = ExifOrientation(data);
     } else if (type == "IEND") {
@@ -61,8 +62,7 @@ bool IsPng(absl::Span<const std::byte> encoded) {
 
 absl::StatusOr<StoredImage> DecodePng(absl::Span<const std::byte> encoded,
                                       const ImageLimits& limits) {
-  LBW_ASSIGN_OR_RETURN(const Chunks chunks, WalkChunks(encoded));
-  LBW_RETURN_IF_ERROR(CheckSize(chunks.width, chunks.height, limits));
+  LBW_ASSIGN_OR_RETURN(const Chunks chunks, WalkChunks(encoded, limits));
   std::optional<Image> image = DecodeWithOpenCv(encoded);
   if (!image || image->width != chunks.width || image->height != chunks.height) {
     return BadImage("PNG is broken: its pixels do not decode");

@@ -28,6 +28,7 @@ absl::StatusOr<std::optional<base::Tensor>> FoldNode(const Node& node, int64_t o
       if (!input.empty()) return std::optional<base::Tensor>();
       continue;
     }
+    LBW_RETURN_IF_ERROR(CountElements(node, ShapeOf(it->second)).status());
     inferred.values.emplace(input, ValueInfo{input, DTypeOf(it->second), ShapeOf(it->second)});
   }
   const OperatorInfo* info = FindOperator(node.op_type);

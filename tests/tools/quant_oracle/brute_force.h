@@ -1,8 +1,9 @@
 // The projection by trial: every exponent, every weight, nothing clever. The judge of what the
 // server writes; shares no code with it.
 //
-// Precision: squares in float64, sums in long double: relative error of a sum below 2e-13 for four
-// million weights. Threads:   pure.
+// Precision: squares in float64, sums in long double: relative error of a sum below 4e-13 for four
+//            million weights.
+// Threads:   pure.
 #ifndef LBW_TESTS_TOOLS_QUANT_ORACLE_BRUTE_FORCE_H_
 #define LBW_TESTS_TOOLS_QUANT_ORACLE_BRUTE_FORCE_H_
 

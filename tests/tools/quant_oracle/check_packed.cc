@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "tensorfile/packed.h"
 #include "tools/quant_oracle/brute_force.h"
+#include "tools/quant_oracle/originals.h"
 
 namespace lbw::oracle {
 namespace {
@@ -150,25 +151,27 @@ TensorCheck CheckOne(const base::Tensor& original, const tensorfile::AnyTensor& 
 absl::StatusOr<std::vector<TensorCheck>> CheckPacked(const base::RandomAccessReader& original,
                                                      const base::RandomAccessReader& packed,
                                                      const CheckOptions& options) {
-  LBW_ASSIGN_OR_RETURN(const auto original_file, tensorfile::SafetensorsFile::Open(original));
+  LBW_ASSIGN_OR_RETURN(const Originals originals, ReadOriginals(original));
   LBW_ASSIGN_OR_RETURN(const auto packed_file, tensorfile::PackedFile::Open(packed));
   std::vector<TensorCheck> checks;
   for (const tensorfile::LogicalTensor& logical : packed_file.tensors()) {
-    const tensorfile::TensorEntry* entry = original_file.Find(logical.name);
+    const auto found = originals.tensors.find(logical.name);
     TensorCheck check;
-    if (entry == nullptr) {
-      check.failure = "not in the original";
+    if (found == originals.tensors.end()) {
+      // A graph's own constants may get names that no initializer has; weights may not.
+      check.kind = std::string(base::Name(logical.dtype));
+      if (!originals.is_graph || logical.quantized) check.failure = "not in the original";
     } else {
-      LBW_ASSIGN_OR_RETURN(const base::Tensor before, original_file.Read(*entry));
       LBW_ASSIGN_OR_RETURN(const tensorfile::AnyTensor after, packed_file.Read(logical));
-      check = CheckOne(before, after, options);
+      check = CheckOne(found->second, after, options);
     }
     check.name = logical.name;
     checks.push_back(std::move(check));
   }
-  for (const tensorfile::TensorEntry& entry : original_file.tensors()) {
-    if (packed_file.Find(entry.name) != nullptr) continue;
-    checks.push_back({.name = entry.name, .failure = "missing in the packed file"});
+  for (const auto& [name, tensor] : originals.tensors) {
+    // Initializers that no node reads are dropped.
+    if (originals.is_graph || packed_file.Find(name) != nullptr) continue;
+    checks.push_back({.name = name, .failure = "missing in the packed file"});
   }
   return checks;
 }

@@ -26,6 +26,8 @@ v1::QuantizationReport Example() {
               sqnr_db: 14.249 bytes_before: 2048000 bytes_after: 258000 rule_index: -1 }
     tensors { name: "head" shape: [8, 8] bits: 8 scheme: "uniform" granularity: "tensor"
               bytes_before: 256 bytes_after: 68 rule_index: 1 }
+    tensors { name: "bn.bias" shape: [64] bits: 32 scheme: "float" rule_index: -1
+              bytes_before: 256 bytes_after: 256 }
     totals { tensors: 3 tensors_quantized: 2 weights_quantized: 512064 bytes_before: 2048256
              bytes_after: 258068 zero_fraction: 0.1233 sqnr_db: 14.25 dead_rows: 12
              zero_fraction_live: 0.1 sqnr_db_live: 14.0 }
@@ -42,6 +44,7 @@ head                                             [8,8]          8  uniform      
 -----------------------------------------------  ----------  ----  -------  ---------  -------  -------  --------  --------  -----  ----
 total: 2 of 3 tensors quantized, 512064 weights                                           12.3    14.25  1.95 MiB   252 KiB  7.94x
 without its 12 dead rows                                                                  10.0    14.00
+1 other tensor stays as before, 256 B
 )");
 }
 
@@ -50,7 +53,8 @@ TEST(RenderReport, ADryRunHasNoStatistics) {
             "name          shape       bits  book     granularity  scheme     before  rule\n"
             "conv1.weight  [64,3,7,7]    32  float    -            float    36.8 KiB     0\n"
             "fc.weight     [1000,512]     4  full     channel      exact    1.95 MiB     -\n"
-            "head          [8,8]          8  uniform  tensor       uniform     256 B     1\n");
+            "head          [8,8]          8  uniform  tensor       uniform     256 B     1\n"
+            "1 other tensor stays as before, 256 B\n");
 }
 
 v1::ModelVersion Rules() {

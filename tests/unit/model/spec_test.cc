@@ -171,10 +171,31 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(ParseSpec, SurvivesWhatIsNoSpec) {
-  for (const std::string text :
-       {"", "   ", "null", "42", "[]", "{}", "a: b: c", "{", "\t", "- - - -", "%YAML 9.9\n---\n",
-        "--- {}\n--- {}", "&a [*a]", "{? [1]: 2}", "input: *nowhere", "\xff\xfe", "\"\\ud800\""}) {
+  for (const std::string text : {"",
+                                 "   ",
+                                 "null",
+                                 "42",
+                                 "[]",
+                                 "{}",
+                                 "a: b: c",
+                                 "{",
+                                 "\t",
+                                 "- - - -",
+                                 "%YAML 9.9\n---\n",
+                                 "--- {}\n--- {}",
+                                 "&a [*a]",
+                                 "{}]",
+                                 "[]]",
+                                 "{}}",
+                                 "{} x",
+                                 "{? [1]: 2}",
+                                 "input: *nowhere",
+                                 "\xff\xfe",
+                                 "\"\\ud800\""}) {
     EXPECT_NE(MessageOf(text), "accepted") << text;
+  }
+  for (const std::string behind : {"...\nx: 1\n", "---\n", "--- [1]"}) {
+    EXPECT_THAT(MessageOf(TinySpecText() + behind), HasSubstr("one YAML document")) << behind;
   }
   EXPECT_THAT(MessageOf("head: \xC3\x28"), HasSubstr("UTF-8"));
 }
@@ -189,6 +210,9 @@ TEST(ParseSpec, IsBoundedInSizeDepthAndAliases) {
     EXPECT_NE(MessageOf(deep), "accepted");
     EXPECT_NE(MessageOf("input: " + deep), "accepted");
   }
+  std::string wide = "classes: [";
+  while (wide.size() + 4 < size_t{1} << 20) wide += "[],";
+  EXPECT_NE(MessageOf(wide + "]"), "accepted");
   std::string aliases = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 40; ++i) {
     const std::string last = "*a" + std::to_string(i - 1);

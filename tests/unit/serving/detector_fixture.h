@@ -10,9 +10,11 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "base/clock.h"
 #include "base/status.h"
 #include "detect/image/image.h"
 #include "model/model.h"
@@ -191,6 +193,20 @@ class DetectorTest : public ::testing::Test {
 
   std::unique_ptr<Pending> StartRed(const std::string& model = "colours") {
     return Start(model, {Png(4, 4, {255, 0, 0})});
+  }
+
+  // Returns once as many calls wait for version 1 of the model. The gauge would not do: it comes a
+  // moment after what it shows.
+  void AwaitWaiting(const std::string& model, size_t calls) {
+    const base::Stopwatch watch;
+    constexpr int64_t kPatienceNs = 20'000'000'000;
+    while (watch.ElapsedNs() < kPatienceNs) {
+      for (const LoadedInfo& info : detector().Loaded()) {
+        if (info.model == model && info.queue_length == calls) return;
+      }
+      std::this_thread::yield();
+    }
+    ADD_FAILURE() << "never " << calls << " calls wait for " << model;
   }
 
   static std::string ReasonOf(const absl::Status& status) {

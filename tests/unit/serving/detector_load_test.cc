@@ -104,10 +104,7 @@ TEST_F(DetectorTest, UnloadForgetsAVersionWhileItsCallsFinish) {
   const auto running = StartRed();
   probe_.run_door.AwaitArrivals(1);
   const auto waiting = StartRed();
-  observer_.Await([](const FakeObserver::Seen& seen) {
-    const auto found = seen.queues.find({"colours", 1});
-    return found != seen.queues.end() && found->second == 1;
-  });
+  AwaitWaiting("colours", 1);
   detector().Unload("colours", 1);
   detector().Unload("colours", 7);
   EXPECT_THAT(detector().Loaded(), IsEmpty());

@@ -30,7 +30,7 @@ TEST_F(DetectorTest, AFullQueueRefusesWithATimeToRetryAndACancelledCallFreesItsP
   probe_.run_door.AwaitArrivals(1);
   const auto first = StartRed();
   const auto second = StartRed();
-  EXPECT_EQ(AwaitQueue(observer_, 2).queues.at({"colours", 1}), 2U);
+  AwaitWaiting("colours", 2);
   const auto refused = StartRed();
   const absl::Status status = refused->Get().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
@@ -82,7 +82,7 @@ TEST_F(DetectorTest, TheQueueIsBoundedByBytesToo) {
   const auto running = StartRed();
   probe_.run_door.AwaitArrivals(2);
   const auto waiting = Start("colours", {image, image});
-  AwaitQueue(observer_, 1);
+  AwaitWaiting("colours", 1);
   const auto refused = Start("colours", {image});
   EXPECT_EQ(ReasonOf(refused->Get().status()), "QUEUE_FULL");
   probe_.run_door.Open();

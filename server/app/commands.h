@@ -1,0 +1,28 @@
+// What the commands of lbw-server do. Each returns the exit status of the process.
+#ifndef LBW_APP_COMMANDS_H_
+#define LBW_APP_COMMANDS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "config/config.h"
+
+namespace lbw::app {
+
+// Serves until SIGTERM or SIGINT, drains, returns 0; what prevents the start is one line on stderr,
+// and 1. Called from main, before any thread is made.
+int Serve(const config::Config& config);
+
+// Key, value and source in aligned columns.
+std::string ConfigTable(absl::Span<const config::Provenance> values);
+int PrintConfig(absl::Span<const config::Provenance> values);
+
+int PrintVersion();
+int PrintHelp(const std::string& help);
+// "CODE: message" on stderr, and 1.
+int Fail(const absl::Status& status);
+
+}  // namespace lbw::app
+
+#endif  // LBW_APP_COMMANDS_H_
