@@ -13,5 +13,5 @@ int main(int argc, char** argv) {
   const auto loaded = config::Load({line->flags, line->config_file, config::ReadEnvironment()});
   if (!loaded.ok()) return app::Fail(loaded.status());
   if (line->command == app::Command::kConfig) return app::PrintConfig(loaded->values);
-  return app::Serve(loaded->config);
+  return app::Serve(loaded->config, argv);
 }

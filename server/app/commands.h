@@ -11,8 +11,9 @@
 namespace lbw::app {
 
 // Serves until SIGTERM or SIGINT, drains, returns 0; what prevents the start is one line on stderr,
-// and 1. Called from main, before any thread is made.
-int Serve(const config::Config& config);
+// and 1. Called from main, before any thread is made. argv: main's; the program may execute itself
+// once more with it, with a variable set that a library reads when it is loaded.
+int Serve(const config::Config& config, char** argv);
 
 // Key, value and source in aligned columns.
 std::string ConfigTable(absl::Span<const config::Provenance> values);

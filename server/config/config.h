@@ -78,6 +78,9 @@ absl::StatusOr<Loaded> Load(const Sources& sources);
 // Every LBW_ variable of this process but those of the client, the tests and the build (LBW_SERVER,
 // LBW_TEST_DATA, LBW_JOBS) and those that Kubernetes makes for a Service (LBW_..._SERVICE_HOST).
 std::map<std::string, std::string> ReadEnvironment();
+// Gives a variable of this process a value where it has none; true where it did. For libraries that
+// are told by variables alone. Called before any other thread exists.
+bool SetVariableIfUnset(const std::string& name, const std::string& value);
 // Every key with its flag, default and meaning, for --help and the documentation.
 struct KeyDoc {
   std::string key;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <string_view>
 
 #include "config/config.h"
@@ -39,6 +40,11 @@ std::map<std::string, std::string> ReadEnvironment() {
     result.emplace(name, text.substr(equals + 1));
   }
   return result;
+}
+
+bool SetVariableIfUnset(const std::string& name, const std::string& value) {
+  if (::getenv(name.c_str()) != nullptr) return false;
+  return ::setenv(name.c_str(), value.c_str(), 0) == 0;
 }
 
 }  // namespace lbw::config

@@ -4,6 +4,7 @@
 #define LBW_ENGINE_TORCH_KERNELS_H_
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"

@@ -14,21 +14,15 @@ namespace {
 
 constexpr uint64_t kMaxBytes = uint64_t{2} << 30;
 
-// Float and 64-bit integer initializers; others are left out.
+// Float initializers. Integers are shapes, which an import may rewrite to make the batch symbolic.
 void AddInitializer(const onnx::TensorProto& from, Originals& out) {
-  const bool is_float = from.data_type() == onnx::TensorProto::FLOAT;
-  if (!is_float && from.data_type() != onnx::TensorProto::INT64) return;
-  base::Tensor tensor(is_float ? base::DType::kF32 : base::DType::kI64,
-                      base::Shape(from.dims().begin(), from.dims().end()));
-  const void* data = from.raw_data().data();
-  size_t bytes = from.raw_data().size();
-  if (bytes == 0 && is_float) {
-    data = from.float_data().data();
-    bytes = static_cast<size_t>(from.float_data_size()) * sizeof(float);
-  } else if (bytes == 0) {
-    data = from.int64_data().data();
-    bytes = static_cast<size_t>(from.int64_data_size()) * sizeof(int64_t);
-  }
+  if (from.data_type() != onnx::TensorProto::FLOAT) return;
+  base::Tensor tensor(base::DType::kF32, base::Shape(from.dims().begin(), from.dims().end()));
+  const bool raw = !from.raw_data().empty();
+  const void* data =
+      raw ? static_cast<const void*>(from.raw_data().data()) : from.float_data().data();
+  const size_t bytes =
+      raw ? from.raw_data().size() : static_cast<size_t>(from.float_data_size()) * sizeof(float);
   if (bytes != tensor.size_bytes()) return;
   if (bytes > 0) std::memcpy(tensor.mutable_bytes().data(), data, bytes);
   out.tensors[from.name()] = std::move(tensor);

@@ -35,5 +35,17 @@ TEST(ReadEnvironment, TakesOurVariablesAndLeavesTheClientsAndKubernetes) {
   EXPECT_EQ(environment.size(), 2U);
 }
 
+TEST(SetVariableIfUnset, LeavesWhatIsSetAlone) {
+  const Variable set("LBW_TEST_SET", "theirs");
+  EXPECT_FALSE(SetVariableIfUnset("LBW_TEST_SET", "ours"));
+  EXPECT_STREQ(::getenv("LBW_TEST_SET"), "theirs");
+  const Variable empty("LBW_TEST_EMPTY", "");
+  EXPECT_FALSE(SetVariableIfUnset("LBW_TEST_EMPTY", "ours"));
+  ::unsetenv("LBW_TEST_UNSET");
+  EXPECT_TRUE(SetVariableIfUnset("LBW_TEST_UNSET", "ours"));
+  EXPECT_STREQ(::getenv("LBW_TEST_UNSET"), "ours");
+  ::unsetenv("LBW_TEST_UNSET");
+}
+
 }  // namespace
 }  // namespace lbw::config

@@ -1,17 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <onnx/onnx_pb.h>
 
-#include <cstring>
 #include <functional>
-#include <limits>
 #include <string>
 #include <vector>
 
-#include "base/io.h"
 #include "base/status.h"
 #include "graph/onnx/import.h"
-#include "unit/graph/nets.h"
+#include "unit/graph/onnx_model.h"
 
 namespace lbw::graph {
 namespace {
@@ -21,105 +17,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// Builds a model message by message.
-class Model {
- public:
-  Model() {
-    model_.set_ir_version(8);
-    model_.add_opset_import()->set_version(13);
-    model_.mutable_graph()->set_name("g");
-  }
-  onnx::ModelProto& proto() { return model_; }
-  onnx::GraphProto& graph() { return *model_.mutable_graph(); }
-  std::string Bytes() const { return model_.SerializeAsString(); }
-
-  // -1: a symbolic size.
-  void Input(const std::string& name, const std::vector<int64_t>& shape) {
-    auto* type = Value(graph().add_input(), name);
-    for (const int64_t size : shape) {
-      auto* dim = type->mutable_shape()->add_dim();
-      if (size < 0) {
-        dim->set_dim_param("N");
-      } else {
-        dim->set_dim_value(size);
-      }
-    }
-  }
-  void Output(const std::string& name) { Value(graph().add_output(), name); }
-
-  onnx::TensorProto& Floats(const std::string& name, const std::vector<int64_t>& shape) {
-    onnx::TensorProto& tensor = *graph().add_initializer();
-    Fill(tensor, name, shape);
-    return tensor;
-  }
-  void Ints(const std::string& name, const std::vector<int64_t>& values) {
-    onnx::TensorProto& tensor = *graph().add_initializer();
-    tensor.set_name(name);
-    tensor.set_data_type(onnx::TensorProto::INT64);
-    tensor.add_dims(static_cast<int64_t>(values.size()));
-    for (const int64_t value : values) tensor.add_int64_data(value);
-  }
-  onnx::NodeProto& Node(const std::string& op, const std::vector<std::string>& inputs,
-                        const std::vector<std::string>& outputs) {
-    onnx::NodeProto& node = *graph().add_node();
-    node.set_op_type(op);
-    for (const std::string& name : inputs) node.add_input(name);
-    for (const std::string& name : outputs) node.add_output(name);
-    return node;
-  }
-  static void Fill(onnx::TensorProto& tensor, const std::string& name,
-                   const std::vector<int64_t>& shape) {
-    tensor.set_name(name);
-    tensor.set_data_type(onnx::TensorProto::FLOAT);
-    int64_t count = 1;
-    for (const int64_t size : shape) {
-      tensor.add_dims(size);
-      count *= size;
-    }
-    std::string raw(static_cast<size_t>(count) * 4, '\0');
-    for (int64_t i = 0; i < count; ++i) {
-      const float value = static_cast<float>(i);
-      std::memcpy(raw.data() + i * 4, &value, 4);
-    }
-    tensor.set_raw_data(raw);
-  }
-
- private:
-  static onnx::TypeProto::Tensor* Value(onnx::ValueInfoProto* info, const std::string& name) {
-    info->set_name(name);
-    auto* type = info->mutable_type()->mutable_tensor_type();
-    type->set_elem_type(onnx::TensorProto::FLOAT);
-    return type;
-  }
-
-  onnx::ModelProto model_;
-};
-
-void SetInts(onnx::NodeProto& node, const std::string& name, const std::vector<int64_t>& values) {
-  onnx::AttributeProto& attribute = *node.add_attribute();
-  attribute.set_name(name);
-  attribute.set_type(onnx::AttributeProto::INTS);
-  for (const int64_t value : values) attribute.add_ints(value);
-}
-
-// conv - relu - pool - reshape: small, with every kind of message.
-Model SmallModel() {
-  Model model;
-  model.Input("x", {-1, 2, 4, 4});
-  model.Output("y");
-  model.Floats("w", {3, 2, 1, 1});
-  model.Floats("b", {3});
-  model.Ints("to", {1, -1});
-  onnx::NodeProto& conv = model.Node("Conv", {"x", "w", "b"}, {"c"});
-  conv.set_name("first");
-  SetInts(conv, "kernel_shape", {1, 1});
-  model.Node("Relu", {"c"}, {"r"});
-  onnx::NodeProto& pool = model.Node("MaxPool", {"r"}, {"p"});
-  SetInts(pool, "kernel_shape", {2, 2});
-  SetInts(pool, "strides", {2, 2});
-  model.Node("Reshape", {"p", "to"}, {"y"});
-  return model;
-}
+using testing_support::Model;
+using testing_support::SetInts;
+using testing_support::SmallModel;
 
 TEST(ImportOnnx, ReadsNodesConstantsAndShapes) {
   const auto imported = ImportOnnx(SmallModel().Bytes());
@@ -339,90 +239,6 @@ INSTANTIATE_TEST_SUITE_P(
                 [](Model& m) { Weight(m).set_dims(0, 1), Weight(m).set_dims(1, 6); }, "BAD_GRAPH",
                 "channels"}),
     [](const auto& test) { return test.param.name; });
-
-TEST(ImportOnnx, LimitsAreKept) {
-  const std::string bytes = SmallModel().Bytes();
-  ImportLimits limits;
-  limits.max_file_bytes = bytes.size();
-  limits.max_nodes = 4;
-  limits.max_tensor_elements = 6;
-  EXPECT_TRUE(ImportOnnx(bytes, limits).ok());
-  for (int which = 0; which < 3; ++which) {
-    ImportLimits tight = limits;
-    if (which == 0) --tight.max_file_bytes;
-    if (which == 1) --tight.max_nodes;
-    if (which == 2) --tight.max_tensor_elements;
-    EXPECT_EQ(base::GetErrorDetails(ImportOnnx(bytes, tight).status()).reason, "LIMIT_EXCEEDED");
-  }
-}
-
-TEST(ImportOnnx, EveryTruncationIsAStatus) {
-  const std::string bytes = SmallModel().Bytes();
-  for (size_t length = 0; length < bytes.size(); ++length) {
-    const auto result = ImportOnnx(bytes.substr(0, length));
-    EXPECT_FALSE(result.ok()) << length;
-  }
-}
-
-// Whatever comes through is a graph that validates.
-TEST(ImportOnnx, EveryByteChangedIsAStatusOrAGraph) {
-  const std::string bytes = SmallModel().Bytes();
-  size_t accepted = 0;
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    for (const int flip : {0x01, 0x02, 0x08, 0x40, 0x80, 0xFF}) {
-      std::string changed = bytes;
-      changed[i] = static_cast<char>(changed[i] ^ flip);
-      const auto result = ImportOnnx(changed);
-      if (!result.ok()) {
-        EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument) << result.status();
-        continue;
-      }
-      ++accepted;
-      EXPECT_TRUE(Validate(result->graph, result->constants).ok());
-      EXPECT_TRUE(FromJson(ToJson(result->graph)).ok());
-    }
-  }
-  EXPECT_GT(accepted, 0U);
-}
-
-// Messages nested far beyond what any model has: protobuf's own limit stops them.
-TEST(ImportOnnx, DeepNestingIsAStatus) {
-  onnx::GraphProto inner;
-  inner.set_name("g");
-  std::string nested = inner.SerializeAsString();
-  for (int depth = 0; depth < 300; ++depth) {
-    onnx::AttributeProto attribute;
-    attribute.set_name("a");
-    attribute.set_type(onnx::AttributeProto::GRAPH);
-    // Field 6 (g) by hand: a message of a message of ...
-    std::string bytes = attribute.SerializeAsString();
-    const auto length_prefixed = [](char tag, const std::string& body) {
-      std::string out(1, tag);
-      size_t length = body.size();
-      while (length >= 0x80) {
-        out += static_cast<char>(length % 0x80 + 0x80);
-        length /= 0x80;
-      }
-      out += static_cast<char>(length);
-      return out + body;
-    };
-    bytes += length_prefixed(0x32, nested);
-    nested = length_prefixed(0x0A, length_prefixed(0x2A, bytes));  // node { attribute }
-  }
-  std::string model("\x08\x08", 2);
-  model += std::string("\x3A\xFF\xFF\xFF\x07", 5) + nested;
-  EXPECT_EQ(base::GetErrorDetails(ImportOnnx(model).status()).reason, "BAD_FILE");
-}
-
-TEST(LooksLikeOnnx, TellsFormatsApart) {
-  const auto looks = [](const std::string& text) { return LooksLikeOnnx(base::AsBytes(text)); };
-  EXPECT_TRUE(looks(SmallModel().Bytes()));
-  EXPECT_FALSE(looks(""));
-  EXPECT_FALSE(looks(std::string("\x08", 1)));
-  EXPECT_FALSE(looks("PK\x03\x04 a zip file"));
-  EXPECT_FALSE(looks(std::string("\x40\x00\x00\x00\x00\x00\x00\x00{\"a\":", 13)));
-  EXPECT_FALSE(looks(std::string("\x80\x02\x8A\x0A", 4)));
-}
 
 }  // namespace
 }  // namespace lbw::graph
