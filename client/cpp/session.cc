@@ -1,5 +1,7 @@
 #include "client/cpp/session.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -84,10 +86,31 @@ absl::StatusOr<std::string> ReadTextFile(const std::string& path, const std::str
   return text;
 }
 
+absl::Status CheckOutFile(const std::string& path, const std::string& what) {
+  const auto bad = [&](const std::string& why) {
+    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
+                       base::StrCat(what, ": ", path, ": ", why));
+  };
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    return bad("is a folder; name the file to write");
+  }
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  if (folder.empty()) folder = ".";
+  if (!std::filesystem::is_directory(folder, error)) {
+    return bad(base::StrCat("there is no folder ", folder));
+  }
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+    return bad(base::StrCat("the folder ", folder, " cannot be written to"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status WriteFile(const std::string& path, const std::string& bytes) {
   const std::string temporary = path + ".part";
   const auto fail = [&](const std::string& what) {
     const int error = errno;
+    ::unlink(temporary.c_str());
     const auto code =
         error == ENOSPC ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kInternal;
     return base::Error(code, base::reason::kStoreFailed,

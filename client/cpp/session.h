@@ -73,8 +73,12 @@ using Command = std::function<absl::Status(Session&)>;
 // path.
 absl::StatusOr<std::string> ReadTextFile(const std::string& path, const std::string& what,
                                          uint64_t max_bytes = uint64_t{16} << 20);
-// Writes to a temporary name beside path and renames: path is whole or untouched.
-// Errors: kInternal, kResourceExhausted.
+// Asked before work is spent on what would be written there.
+// Errors: kInvalidArgument - path's folder does not exist or may not be written to, or path is a
+// folder. Names `what` and the path.
+absl::Status CheckOutFile(const std::string& path, const std::string& what);
+// Writes to a temporary name beside path and renames: path is whole or untouched, and on an error
+// the temporary file is gone. Errors: kInternal, kResourceExhausted.
 absl::Status WriteFile(const std::string& path, const std::string& bytes);
 
 }  // namespace lbw::client

@@ -160,7 +160,7 @@ class Upload {
       std::string& data = *request.mutable_data();
       data.resize(length);
       const absl::Span<std::byte> bytes(reinterpret_cast<std::byte*>(data.data()), length);
-      LBW_RETURN_IF_ERROR(file_.ReadAt(offset, bytes));
+      LBW_RETURN_IF_ERROR(ReadChunk(offset, bytes));
       request.set_offset(offset);
       request.set_crc32c(base::Crc32c(bytes));
       if (!writer.Write(request)) break;
@@ -171,6 +171,15 @@ class Upload {
       progress_.Update({"upload", offset, digest_.size_bytes, "bytes", options_.display_name});
     }
     return absl::OkStatus();
+  }
+
+  // DATA_LOSS of the local file would look like the server's, which is worth another try.
+  absl::Status ReadChunk(uint64_t offset, absl::Span<std::byte> bytes) const {
+    const absl::Status status = file_.ReadAt(offset, bytes);
+    if (status.code() != absl::StatusCode::kDataLoss) return status;
+    return base::Error(absl::StatusCode::kFailedPrecondition, base::reason::kDataLoss,
+                       base::StrCat(base::Std(status.message()),
+                                    "; it changed while it was uploaded, upload it again"));
   }
 
   absl::StatusOr<v1::Artifact> Finish() {

@@ -1,6 +1,7 @@
 #include "app/commands.h"
 
 #include <grpc/support/log.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,10 +47,22 @@ void LetOpenMpSleep(char** argv) {
   if (config::SetVariableIfUnset("OMP_WAIT_POLICY", "passive")) ::execv("/proc/self/exe", argv);
 }
 
+// A network's activations are taken and given back with every picture. By default glibc returns
+// such blocks to the system at once and the next picture faults them in again: eight pictures of a
+// small detector took 217 ms instead of 134. Up to these sizes freed memory is kept for the next
+// picture.
+void KeepFreedMemory() {
+  constexpr int kLargestThreshold = 32 << 20;  // glibc refuses more
+  constexpr int kKeptBytes = 256 << 20;
+  ::mallopt(M_MMAP_THRESHOLD, kLargestThreshold);
+  ::mallopt(M_TRIM_THRESHOLD, kKeptBytes);
+}
+
 }  // namespace
 
 int Serve(const config::Config& config, char** argv) {
   LetOpenMpSleep(argv);
+  KeepFreedMemory();
   base::ConfigureLog(LevelOf(config.log_level), FormatOf(config.log_format));
   ::gpr_set_log_function(LogFromGrpc);
   SignalWatch signals;

@@ -24,7 +24,6 @@ struct Config {
   std::string listen = "127.0.0.1:8500";
   std::string admin = "127.0.0.1:8501";
   std::string port_file;
-  int64_t workers = 1;
   // TLS (all empty: plain text)
   std::string tls_cert;
   std::string tls_key;

@@ -59,8 +59,6 @@ std::vector<Key> MakeTable() {
            "Folder of everything that lasts; made when missing, used by one server at a time"),
       Text("port_file", &Config::port_file,
            "File that receives {\"grpc\": N, \"admin\": N} once the server is ready"),
-      Count("workers", &Config::workers, {0, 64},
-            "Worker processes for jobs; this version has no jobs"),
       Text("tls.cert", &Config::tls_cert,
            "PEM file of the server's certificate chain; with tls.key it turns TLS on"),
       Text("tls.key", &Config::tls_key, "PEM file of the certificate's private key"),

@@ -185,6 +185,10 @@ absl::Status CheckPriors(const DecoderContext& context) {
 absl::StatusOr<std::unique_ptr<Decoder>> NewSsdDecoder(const DecoderContext& context) {
   LBW_RETURN_IF_ERROR(CheckRole("head.outputs.boxes", context.head.boxes));
   LBW_RETURN_IF_ERROR(CheckRole("head.outputs.scores", context.head.scores));
+  // Lengths have no activation: one that is asked for would be left out in silence.
+  if (context.head.boxes.activation.value_or(Activation::kNone) != Activation::kNone) {
+    return BadSpec("head.outputs.boxes.activation: only scores have an activation; leave it out");
+  }
   LBW_RETURN_IF_ERROR(CheckPriors(context));
   const BoxSpec& box = context.head.box;
   const bool has_priors = context.priors.has_value() || !box.priors.empty();

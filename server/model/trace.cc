@@ -14,8 +14,16 @@ namespace {
 using detect::Activation;
 
 constexpr size_t kMaxBranches = 1000;
-constexpr std::array<std::string_view, 7> kMoves = {"Reshape", "Transpose", "Slice",    "Identity",
-                                                    "Flatten", "Squeeze",   "Unsqueeze"};
+// What leaves every element where it is; a Cast stands behind the activation in a file whose
+// weights were halved.
+constexpr std::array<std::string_view, 3> kPlain = {"Identity", "Cast", "Dropout"};
+constexpr std::array<std::string_view, 8> kMoves = {"Reshape", "Transpose", "Slice",   "Split",
+                                                    "Gather",  "Flatten",   "Squeeze", "Unsqueeze"};
+
+template <size_t N>
+bool IsOneOf(const std::array<std::string_view, N>& names, std::string_view op) {
+  return std::find(names.begin(), names.end(), op) != names.end();
+}
 
 absl::Status BadGraph(std::string_view message) {
   return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadGraph, message);
@@ -71,10 +79,9 @@ absl::StatusOr<TracedActivation> TraceActivation(const graph::Graph& graph,
     if (op == "Concat") {
       open.insert(open.end(), node->inputs.rbegin(), node->inputs.rend());
       result.direct = false;
-    } else if (std::find(kMoves.begin(), kMoves.end(), op) != kMoves.end() &&
-               !node->inputs.empty()) {
+    } else if ((IsOneOf(kPlain, op) || IsOneOf(kMoves, op)) && !node->inputs.empty()) {
       open.push_back(node->inputs[0]);
-      result.direct = result.direct && op == "Identity";
+      result.direct = result.direct && IsOneOf(kPlain, op);
     } else if (op == "Sigmoid" && !node->inputs.empty()) {
       branches.push_back({Activation::kSigmoid, node->inputs[0], node});
     } else if (op == "Softmax" && !node->inputs.empty()) {

@@ -20,12 +20,13 @@ struct TracedActivation {
   // The values before the activation, one a branch, in the order in which they are concatenated;
   // empty where there is none.
   std::vector<std::string> logits;
-  // Nothing but Identity lies between the value and the activation.
+  // Nothing that rearranges (only Identity, Cast, Dropout) lies between value and activation.
   bool direct = true;
   int64_t softmax_channels = 0;  // size of the axis of a softmax; 0 otherwise
 };
 
-// Through Concat, Reshape, Transpose, Slice, Identity, Flatten, Squeeze and Unsqueeze.
+// Through Concat, Reshape, Transpose, Slice, Split, Gather, Flatten, Squeeze, Unsqueeze, Identity,
+// Cast and Dropout.
 // shapes: of the graph's values. Errors: kInvalidArgument, BAD_GRAPH - branches with different
 // activations; more than 1,000 branches.
 absl::StatusOr<TracedActivation> TraceActivation(const graph::Graph& graph,

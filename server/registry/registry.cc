@@ -259,7 +259,7 @@ absl::StatusOr<Version> DatabaseRegistry::ResolveBy(Rule rule, const base::Model
   return Ask<Version>([&](Session& session) -> absl::StatusOr<Version> {
     LBW_ASSIGN_OR_RETURN(const ModelFacts facts, ReadFacts(session, ref.model));
     LBW_ASSIGN_OR_RETURN(const int64_t number, rule(facts, ref));
-    return registry::ReadVersion(session, ref.model, number);
+    return ReadSummary(session, ref.model, number);
   });
 }
 

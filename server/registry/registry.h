@@ -97,7 +97,8 @@ class Registry {
   virtual absl::StatusOr<ModelPage> ListModels(int page_size, std::string_view token) = 0;
 
   // What a call means: the version itself; the alias's; for a name alone "stable", else the newest
-  // READY float version. Errors: kNotFound; kFailedPrecondition, VERSION_NOT_READY.
+  // READY float version. Without report_json: every Detect asks this, and a report may be long.
+  // Errors: kNotFound; kFailedPrecondition, VERSION_NOT_READY.
   virtual absl::StatusOr<Version> Resolve(const base::ModelRef& ref) = 0;
   // Where quantizing starts: like Resolve, but a name or an alias that leads to a quantized version
   // means its float ancestor. Errors: as Resolve; kFailedPrecondition, ALREADY_QUANTIZED - a

@@ -135,6 +135,15 @@ absl::StatusOr<Version> FillVersion(Session& session, const Version& version) {
   return ReadVersion(session, version.model, version.number);
 }
 
+absl::StatusOr<Version> ReadSummary(Session& session, std::string_view model, int64_t number) {
+  LBW_ASSIGN_OR_RETURN(const std::vector<Row> rows,
+                       session.Execute("SELECT " LBW_VERSION_COLUMNS
+                                       " FROM versions WHERE model = $1 AND number = $2",
+                                       {std::string(model), number}));
+  if (rows.empty()) return NotFound(base::VersionName(model, number));
+  return ToVersion(rows.front());
+}
+
 absl::StatusOr<Version> ReadVersion(Session& session, std::string_view model, int64_t number) {
   LBW_ASSIGN_OR_RETURN(
       const std::vector<Row> rows,
@@ -218,7 +227,7 @@ absl::Status DropReferences(Session& session, std::string_view owner) {
 absl::Status ReleaseBundle(Session& session, std::string_view sha256) {
   return session
       .Execute(
-          "UPDATE artifacts SET state = 'DELETING' WHERE sha256 = $1 AND origin <> 'upload' AND "
+          "UPDATE artifacts SET state = 'DELETING' WHERE sha256 = $1 AND origin = 'bundle' AND "
           "NOT EXISTS "
           "(SELECT 1 FROM artifact_references WHERE artifact_sha256 = artifacts.sha256)",
           {std::string(sha256)})

@@ -33,6 +33,10 @@ absl::StatusOr<Version> FillVersion(store::Session& session, const Version& vers
 absl::StatusOr<Version> ReadVersion(store::Session& session, std::string_view model,
                                     int64_t number);
 
+// The same without report_json.
+absl::StatusOr<Version> ReadSummary(store::Session& session, std::string_view model,
+                                    int64_t number);
+
 // Models whose names are in [first, last], by name, with aliases and with versions (newest first,
 // without report_json).
 absl::StatusOr<std::vector<Model>> ReadModels(store::Session& session, std::string_view first,
@@ -46,8 +50,8 @@ absl::StatusOr<std::vector<std::string>> NamesAfter(store::Session& session, std
 absl::Status AddReference(store::Session& session, std::string_view artifact,
                           std::string_view owner);
 absl::Status DropReferences(store::Session& session, std::string_view owner);
-// Marks an artifact that nothing references any more, and that nobody uploaded, for the store's
-// sweep.
+// Marks an artifact that nothing references any more, and that nobody uploaded or asked for as a
+// result, for the store's sweep.
 absl::Status ReleaseBundle(store::Session& session, std::string_view sha256);
 
 }  // namespace lbw::registry

@@ -50,6 +50,9 @@ void ToProto(const registry::Model& model, v1::Model* out);
 absl::StatusOr<serving::DetectOptions> FromProto(const v1::DetectOptions& options);
 void ToProto(const serving::DetectResponse& response, v1::DetectResponse* out);
 
+// Errors: kInvalidArgument, LIMIT_EXCEEDED - gRPC would not send so large an answer.
+absl::Status CheckAnswerSize(uint64_t bytes, uint64_t max_bytes);
+
 // page_size 0 means 100. Errors: kInvalidArgument - not in 0..1000.
 absl::StatusOr<int> PageSize(int32_t page_size);
 

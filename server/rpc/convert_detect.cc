@@ -100,4 +100,14 @@ void ToProto(const serving::DetectResponse& response, v1::DetectResponse* out) {
   }
 }
 
+absl::Status CheckAnswerSize(uint64_t bytes, uint64_t max_bytes) {
+  if (bytes <= max_bytes) return absl::OkStatus();
+  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kLimitExceeded,
+                     base::StrCat("the answer is larger than a message may be: bytes=", bytes,
+                                  " limit=", max_bytes,
+                                  "; send fewer pictures a call, or do without annotate and "
+                                  "include_outputs"))
+      .Field("images");
+}
+
 }  // namespace lbw::rpc

@@ -31,11 +31,18 @@ grpc::ServerUnaryReactor* DetectionService::Detect(grpc::CallbackServerContext* 
     return call;
   }
   parsed->cancel = MakeToken(call->cancelled(), *context);
-  context_.detector->Detect(*std::move(parsed),
-                            [call, response](absl::StatusOr<serving::DetectResponse> result) {
-                              if (result.ok()) ToProto(*result, response);
-                              call->Finish(ToGrpcStatus(result.status()));
-                            });
+  const uint64_t max_bytes = context_.limits.max_message_bytes;
+  context_.detector->Detect(
+      *std::move(parsed),
+      [call, response, max_bytes](absl::StatusOr<serving::DetectResponse> result) {
+        absl::Status status = result.status();
+        if (status.ok()) {
+          ToProto(*result, response);
+          status = CheckAnswerSize(response->ByteSizeLong(), max_bytes);
+        }
+        if (!status.ok()) response->Clear();
+        call->Finish(ToGrpcStatus(status));
+      });
   return call;
 }
 

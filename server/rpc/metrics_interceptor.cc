@@ -2,6 +2,7 @@
 // left without one.
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/ids.h"
@@ -9,6 +10,7 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_interceptor.h"
 #include "metrics/metrics.h"
+#include "rpc/method_name.h"
 #include "rpc/services.h"
 #include "rpc/status_mapping.h"
 
@@ -23,20 +25,12 @@ using grpc::experimental::ServerRpcInfo;
 constexpr std::string_view kRequestIdKey = "x-request-id";
 constexpr size_t kMaxRequestIdBytes = 128;
 
-// "/lbw.v1.DetectionService/Detect" -> {"lbw.v1.DetectionService", "Detect"}.
-std::pair<std::string_view, std::string_view> SplitMethod(std::string_view path) {
-  if (!path.empty() && path.front() == '/') path.remove_prefix(1);
-  const size_t slash = path.rfind('/');
-  if (slash == std::string_view::npos) return {"", path};
-  return {path.substr(0, slash), path.substr(slash + 1)};
-}
-
 class MetricsInterceptor final : public Interceptor {
  public:
   MetricsInterceptor(metrics::Metrics& metrics, ServerRpcInfo* info) : metrics_(metrics) {
-    const auto [service, method] = SplitMethod(info->method());
-    service_ = service;
-    method_ = method;
+    MethodName name = NameOfMethod(info->method());
+    service_ = std::move(name.service);
+    method_ = std::move(name.method);
     metrics_.RpcStarted(service_);
   }
 

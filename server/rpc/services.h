@@ -44,6 +44,7 @@ struct ServiceLimits {
   uint64_t max_import_bytes = uint64_t{2} << 30;
   uint64_t loaded_bytes = uint64_t{4} << 30;
   size_t queue_calls = 256;
+  uint64_t max_message_bytes = uint64_t{48} << 20;  // of an answer
   int threads = 1;
 };
 

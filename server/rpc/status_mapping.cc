@@ -11,10 +11,13 @@
 namespace lbw::rpc {
 namespace {
 
-// Messages are bounded: HTTP/2 trailers carry them, and clients drop calls whose trailers are too
-// large.
-constexpr size_t kMaxMessageBytes = 2048;
-constexpr size_t kMaxFields = 16;
+// Trailers carry the message twice: percent-encoded (up to 3 bytes each) and in the details (4/3).
+// gRPC's clients drop a call whose trailers exceed 8 KiB and tell RESOURCE_EXHAUSTED instead of
+// what was said.
+constexpr size_t kMaxMessageBytes = 1024;
+constexpr size_t kMaxFields = 4;
+constexpr size_t kMaxMetadata = 4;
+constexpr size_t kMaxPartBytes = 96;  // a field, its description, a key, a value
 
 std::string_view DefaultReason(absl::StatusCode code) {
   switch (code) {
@@ -43,9 +46,13 @@ std::string_view DefaultReason(absl::StatusCode code) {
   }
 }
 
-std::string Shorten(std::string_view message) {
-  if (message.size() <= kMaxMessageBytes) return std::string(message);
-  return base::StrCat(message.substr(0, kMaxMessageBytes), " ...");
+// At most `most` bytes and a mark; a character of UTF-8 is not cut in two, since a protobuf string
+// with half of one is refused by other languages.
+std::string Shorten(std::string_view text, size_t most) {
+  if (text.size() <= most) return std::string(text);
+  size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return base::StrCat(text.substr(0, end), " ...");
 }
 
 }  // namespace
@@ -54,21 +61,24 @@ google::rpc::Status ToRpcStatus(const absl::Status& status) {
   google::rpc::Status result;
   result.set_code(static_cast<int>(status.code()));
   if (status.ok()) return result;
-  const std::string message = Shorten(base::Std(status.message()));
+  const std::string message = Shorten(base::Std(status.message()), kMaxMessageBytes);
   result.set_message(message);
   const base::ErrorDetails details = base::GetErrorDetails(status);
   google::rpc::ErrorInfo info;
   info.set_domain(std::string(kErrorDomain));
   info.set_reason(details.reason.empty() ? std::string(DefaultReason(status.code()))
                                          : details.reason);
-  for (const auto& [key, value] : details.metadata) (*info.mutable_metadata())[key] = value;
+  for (size_t i = 0; i < std::min(details.metadata.size(), kMaxMetadata); ++i) {
+    const auto& [key, value] = details.metadata[i];
+    (*info.mutable_metadata())[Shorten(key, kMaxPartBytes)] = Shorten(value, kMaxPartBytes);
+  }
   result.add_details()->PackFrom(info);
   if (!details.fields.empty()) {
     google::rpc::BadRequest bad;
     for (size_t i = 0; i < std::min(details.fields.size(), kMaxFields); ++i) {
       auto* violation = bad.add_field_violations();
-      violation->set_field(details.fields[i]);
-      violation->set_description(message);
+      violation->set_field(Shorten(details.fields[i], kMaxPartBytes));
+      violation->set_description(Shorten(message, kMaxPartBytes));
     }
     result.add_details()->PackFrom(bad);
   }

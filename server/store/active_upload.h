@@ -32,7 +32,8 @@ struct ActiveUpload {
   std::optional<base::Sha256> running ABSL_GUARDED_BY(mu);
   // Of all bytes, once known; a new writer clears it.
   std::string digest ABSL_GUARDED_BY(mu);
-  // What a sync failed with: bytes since the last good one may be lost, so this writer is over.
+  // What a write or a sync failed with: bytes since the last good sync may be lost, so this writer
+  // is over.
   absl::Status broken ABSL_GUARDED_BY(mu);
 };
 

@@ -42,11 +42,22 @@ absl::Status FileUploadWriter::Write(uint64_t offset, absl::Span<const std::byte
   LBW_RETURN_IF_ERROR(CompareWritten(offset, data.subspan(0, known)));
   const absl::Span<const std::byte> fresh = data.subspan(known);
   if (fresh.empty()) return absl::OkStatus();
-  LBW_RETURN_IF_ERROR(active_.file->WriteAt(active_.written, fresh));
+  const absl::Status put = active_.file->WriteAt(active_.written, fresh);
+  if (!put.ok()) return Fail(put);
   if (active_.running) active_.running->Update(fresh);
   active_.written += fresh.size();
   if (active_.written - active_.committed >= limits_.commit_every_bytes) return Commit();
   return absl::OkStatus();
+}
+
+// On a full disk the bytes that are not committed are the room that the database needs for any row,
+// also for the one that deletes this upload.
+absl::Status FileUploadWriter::Fail(const absl::Status& failed) {
+  active_.broken = failed;
+  active_.running.reset();
+  active_.file->Truncate(active_.committed).IgnoreError();  // the next writer does it again
+  active_.written = active_.committed;
+  return failed;
 }
 
 absl::StatusOr<uint64_t> FileUploadWriter::Close() {

@@ -33,6 +33,8 @@ class FileUploadWriter final : public UploadWriter {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(active_.mu);
   absl::Status CompareWritten(uint64_t offset, absl::Span<const std::byte> data) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(active_.mu);
+  // Ends this writer after a failed write and gives back what is not committed.
+  absl::Status Fail(const absl::Status& failed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(active_.mu);
   absl::Status Commit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(active_.mu);
 
   Database& database_;

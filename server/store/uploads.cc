@@ -106,12 +106,8 @@ absl::StatusOr<Upload> Uploads::Get(std::string_view id) {
 
 absl::Status Uploads::Delete(const std::string& id) { return Drop(id, When::kAlways); }
 
-absl::Status Uploads::Drop(const std::string& id, When when) {
-  const std::shared_ptr<ActiveUpload> shared = active_.Get(id);
-  ActiveUpload& active = *shared;
-  absl::MutexLock lock(&active.mu);
-  bool dropped = false;
-  const absl::Status status = database_.Transaction([&](Session& session) -> absl::Status {
+absl::Status Uploads::DropRow(const std::string& id, When when, bool& dropped) {
+  return database_.Transaction([&](Session& session) -> absl::Status {
     const int64_t now_us = session.NowUs();
     LBW_RETURN_IF_ERROR(
         when == When::kAlways
@@ -121,6 +117,31 @@ absl::Status Uploads::Drop(const std::string& id, When when) {
     dropped = session.changes() == 1;
     return absl::OkStatus();
   });
+}
+
+// Whoever meets the row afterwards finds fewer bytes than committed_bytes, as after a loss: a new
+// writer begins at 0, Finish says DATA_LOSS.
+bool Uploads::EmptyFile(const std::string& id, When when, ActiveUpload& active) {
+  if (when == When::kExpired && !absl::IsNotFound(Read(id).status())) return false;
+  const auto file = files_.OpenFile(PathOf(id), FileSystem::Open::kExisting);
+  if (!file.ok() || !(*file)->Truncate(0).ok()) return false;
+  active.broken = base::Error(absl::StatusCode::kNotFound, base::reason::kNotFound,
+                              base::StrCat(base::UploadName(id), " is being deleted"));
+  active.running.reset();
+  active.digest.clear();
+  active.file.reset();
+  return true;
+}
+
+absl::Status Uploads::Drop(const std::string& id, When when) {
+  const std::shared_ptr<ActiveUpload> shared = active_.Get(id);
+  ActiveUpload& active = *shared;
+  absl::MutexLock lock(&active.mu);
+  bool dropped = false;
+  absl::Status status = DropRow(id, when, dropped);
+  if (absl::IsResourceExhausted(status) && EmptyFile(id, when, active)) {
+    status = DropRow(id, when, dropped);
+  }
   if (status.ok() && !dropped && when == When::kExpired) return status;  // committed to meanwhile
   if (dropped && status.ok()) {
     active.gone = true;

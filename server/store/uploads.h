@@ -66,6 +66,11 @@ class Uploads {
   // Removes the row (where it has expired, or always) and then the file.
   enum class When { kExpired, kAlways };
   absl::Status Drop(const std::string& id, When when);
+  absl::Status DropRow(const std::string& id, When when, bool& dropped);
+  // Gives the room of unwanted bytes to the database, which cannot delete their row on a full disk.
+  // False where there are none.
+  bool EmptyFile(const std::string& id, When when, ActiveUpload& active)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(active.mu);
   absl::Status RecoverOne(const UploadRow& row);
   absl::Status RemoveStrayFiles();
 

@@ -1,5 +1,6 @@
 #include "tensorfile/header_json.h"
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -345,7 +346,10 @@ absl::StatusOr<std::string> JsonString(std::string_view text) {
 std::string Quoted(std::string_view name) {
   constexpr size_t kLongest = 120;
   const bool cut = name.size() > kLongest;
-  return absl::StrCat("\"", absl::Utf8SafeCEscape(base::Absl(name.substr(0, kLongest))),
+  size_t length = std::min(name.size(), kLongest);
+  // Not within a character: messages are UTF-8.
+  while (cut && length > 0 && (static_cast<unsigned char>(name[length]) & 0xC0) == 0x80) --length;
+  return absl::StrCat("\"", absl::Utf8SafeCEscape(base::Absl(name.substr(0, length))),
                       cut ? "...\"" : "\"");
 }
 

@@ -139,6 +139,7 @@ absl::Status Tensors(Session& session, const std::string& reference) {
 }
 
 absl::Status Download(Session& session, const std::string& reference, std::string out) {
+  LBW_RETURN_IF_ERROR(CheckOutFile(out, "--out"));
   LBW_ASSIGN_OR_RETURN(const std::string name, ResolveArtifact(session, reference));
   LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
   LBW_ASSIGN_OR_RETURN(const auto artifact,

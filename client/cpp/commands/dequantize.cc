@@ -25,6 +25,7 @@ struct DequantizeArguments {
 };
 
 absl::Status Dequantize(Session& session, const DequantizeArguments& arguments) {
+  LBW_RETURN_IF_ERROR(CheckOutFile(arguments.out, "--out"));
   v1::DequantizeArtifactRequest request;
   LBW_ASSIGN_OR_RETURN(const std::string packed, UploadOrResolve(session, arguments.file));
   request.set_artifact(packed);

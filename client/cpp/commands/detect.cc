@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <set>
 #include <vector>
 
 #include "base/io.h"
@@ -27,6 +28,8 @@ constexpr char kExamples[] = R"(Examples:
   lbw detect face@canary val/*.jpg --score 0.02 --json > boxes.json
       one object with results[] in the order of the pictures, whatever their number
   lbw detect resnet20 cat.png --top-k 3       a classifier)";
+
+constexpr char kAnnotatedExtension[] = ".jpg";
 
 struct DetectArguments {
   std::string model;
@@ -74,6 +77,30 @@ absl::StatusOr<std::vector<uint64_t>> Measure(const std::vector<std::string>& pa
   return sizes;
 }
 
+// Creates the folder of --out. A drawn picture must not take the place of one that was given.
+absl::Status PrepareOut(const DetectArguments& arguments) {
+  const auto bad = [](const std::string& message) {
+    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument, message);
+  };
+  std::error_code error;
+  std::filesystem::create_directories(arguments.out, error);
+  if (error) {
+    return bad(
+        base::StrCat("cannot create the folder of --out: ", arguments.out, ": ", error.message()));
+  }
+  std::set<std::filesystem::path> given;
+  for (const std::string& image : arguments.images) {
+    given.insert(std::filesystem::weakly_canonical(image, error));
+  }
+  for (const std::string& name : AnnotatedNames(arguments.images, kAnnotatedExtension)) {
+    const std::filesystem::path path = std::filesystem::path(arguments.out) / name;
+    if (given.count(std::filesystem::weakly_canonical(path, error)) == 0) continue;
+    return bad(
+        base::StrCat("--out would overwrite the picture ", path.string(), "; name another folder"));
+  }
+  return absl::OkStatus();
+}
+
 // The detection of many pictures, call by call.
 class Detection {
  public:
@@ -82,7 +109,7 @@ class Detection {
         arguments_(arguments),
         connection_(connection),
         stub_(v1::DetectionService::NewStub(connection.channel())),
-        annotated_names_(AnnotatedNames(arguments.images, ".jpg")) {}
+        annotated_names_(AnnotatedNames(arguments.images, kAnnotatedExtension)) {}
 
   absl::StatusOr<v1::DetectResponse> Run(const std::string& model) {
     LBW_ASSIGN_OR_RETURN(const std::vector<uint64_t> sizes, Measure(arguments_.images));
@@ -215,15 +242,7 @@ absl::Status FailedPictures(const DetectArguments& arguments, const v1::DetectRe
 
 absl::Status Detect(Session& session, const DetectArguments& arguments) {
   LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, ParseModelArgument(arguments.model));
-  if (!arguments.out.empty()) {
-    std::error_code error;
-    std::filesystem::create_directories(arguments.out, error);
-    if (error) {
-      return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
-                         base::StrCat("cannot create the folder of --out: ", arguments.out, ": ",
-                                      error.message()));
-    }
-  }
+  if (!arguments.out.empty()) LBW_RETURN_IF_ERROR(PrepareOut(arguments));
   LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
   LBW_ASSIGN_OR_RETURN(const v1::DetectResponse response,
                        Detection(session, *connection, arguments).Run(ResourceName(ref)));

@@ -26,6 +26,7 @@ struct ExportArguments {
 };
 
 absl::Status Export(Session& session, const ExportArguments& arguments) {
+  LBW_RETURN_IF_ERROR(CheckOutFile(arguments.out, "--out"));
   v1::ExportVersionRequest request;
   if (arguments.format == "packed") {
     request.set_format(v1::EXPORT_FORMAT_PACKED);

@@ -72,6 +72,10 @@ absl::Status Quantize(Session& session, const QuantizeArguments& arguments) {
     return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
                        "--out OUT.safetensors is required without --dry-run");
   }
+  if (!arguments.dry_run) LBW_RETURN_IF_ERROR(CheckOutFile(arguments.out, "--out"));
+  if (!arguments.report.empty()) {
+    LBW_RETURN_IF_ERROR(CheckOutFile(arguments.report, "--report"));
+  }
   v1::QuantizeArtifactRequest request;
   LBW_ASSIGN_OR_RETURN(*request.mutable_options(), ReadOptions(arguments.flags));
   LBW_ASSIGN_OR_RETURN(const std::string artifact, UploadOrResolve(session, arguments.file));

@@ -53,7 +53,8 @@ void OnMessage(j_common_ptr info, int level) {
   if (level >= 0) return;  // a trace
   // Other warnings (stray bytes between segments, odd metadata) leave a whole picture.
   const int code = info->err->msg_code;
-  if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE) {
+  if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE ||
+      code == JWRN_ARITH_BAD_CODE || code == JWRN_MUST_RESYNC) {
     SessionOf(info).cut_short = true;
   }
 }

@@ -200,6 +200,34 @@ TEST_F(Cli, DetectSavesAnnotatedPicturesAndKeepsThemOutOfTheJson) {
   EXPECT_THAT(out.str(), HasSubstr("\"annotated_image\": \"\""));
 }
 
+// `--out .` replaced the picture by its drawing.
+TEST_F(Cli, DetectNeverDrawsOverAPictureItWasGiven) {
+  const std::string picture = MakeFile("one.jpg", "1");
+  EXPECT_EQ(Run({"detect", "face", picture, "--out", dir.path()}), 1);
+  EXPECT_THAT(err.str(), AllOf(StartsWith("INVALID_ARGUMENT: --out would overwrite the picture "),
+                               HasSubstr("one.jpg")));
+  EXPECT_EQ(ReadText(picture), "1");
+  EXPECT_THAT(server.detection.pictures, IsEmpty());
+}
+
+// The folder's absence was told after upload and quantization, as INTERNAL.
+TEST_F(Cli, AnOutFileThatCannotBeCostsNoUpload) {
+  const std::string file = MakeFile("w.safetensors", "weights");
+  const std::string lost = dir.File("none/x");
+  const std::string fine = dir.File("x");
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"quantize", file, "--bits", "4", "--out", lost},
+           {"quantize", file, "--bits", "4", "--out", fine, "--report", lost},
+           {"quantize", file, "--bits", "4", "--out", dir.path()},
+           {"dequantize", file, "--out", lost},
+           {"artifact", "download", file, "--out", lost},
+           {"model", "export", "face", "--format", "packed", "--out", lost}}) {
+    EXPECT_EQ(Run(arguments), 1);
+    EXPECT_THAT(err.str(), AllOf(StartsWith("INVALID_ARGUMENT: --"), HasSubstr("folder")));
+  }
+  EXPECT_EQ(server.artifacts.bytes_received(), 0);
+}
+
 TEST_F(Cli, APictureThatFailsDoesNotHideItsNeighbours) {
   const std::string good = MakeFile("good.jpg", "good");
   const std::string bad = MakeFile("bad.jpg", "bad");

@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <thread>
 
 #include "absl/synchronization/notification.h"
@@ -169,6 +170,31 @@ TEST_F(Uploading, CancelEndsItAndTheNextRunGoesOn) {
   ExpectStored(UploadFile(**again, path, options, progress));
   // At most what was not committed travelled twice.
   EXPECT_LE(server.artifacts.bytes_received(), bytes.size() + server.artifacts.commit_every);
+}
+
+// Cuts the file once it is hashed.
+class CutAfterHash final : public ProgressSink {
+ public:
+  explicit CutAfterHash(std::string path) : path_(std::move(path)) {}
+  void Update(const ProgressState& state) override {
+    if (state.stage == "hash" && state.done == state.total) {
+      std::filesystem::resize_file(path_, state.total / 2);
+    }
+  }
+  void Clear() override {}
+
+ private:
+  const std::string path_;
+};
+
+// It was taken for the server's DATA_LOSS and tried again until the patience ran out.
+TEST_F(Uploading, AFileThatShrinksMeanwhileEndsItAtOnce) {
+  const std::string path = MakeFile(50'000, 12);
+  CutAfterHash cut(path);
+  const auto artifact = UploadFile(*connection, path, options, cut);
+  EXPECT_EQ(artifact.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(artifact.status().message()), HasSubstr("changed while it was uploaded"));
+  EXPECT_LE(server.artifacts.WriteStarts().size(), 1U);
 }
 
 TEST_F(Uploading, NamesAFileThatIsNotThereAndAFolder) {

@@ -48,6 +48,16 @@ std::unique_ptr<Decoder> Make(const DecoderContext& context) {
   return decoder.ok() ? std::move(decoder).value() : nullptr;
 }
 
+// It was read and left out in silence.
+TEST(SsdDecoder, RefusesAnActivationOfTheBoxes) {
+  DecoderContext context = TwoAnchors();
+  context.head.boxes.activation = Activation::kSigmoid;
+  const auto decoder = NewDecoder(context);
+  ASSERT_FALSE(decoder.ok());
+  EXPECT_EQ(base::GetErrorDetails(decoder.status()).reason, "BAD_SPEC");
+  EXPECT_THAT(std::string(decoder.status().message()), HasSubstr("head.outputs.boxes.activation"));
+}
+
 absl::StatusOr<Decoded> RunHead(const DecoderContext& context, std::vector<float> boxes,
                                 std::vector<float> scores, const DecodeOptions& options = {}) {
   const auto decoder = Make(context);

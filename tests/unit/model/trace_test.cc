@@ -32,6 +32,21 @@ TEST(TraceActivation, WalksThroughEveryMove) {
   EXPECT_FALSE(traced->direct);
 }
 
+// A file converted to half precision ends in Sigmoid and a Cast: decoding applied a second sigmoid.
+TEST(TraceActivation, SeesTheActivationBehindACastSplitOrGather) {
+  const auto cast =
+      Trace({Node("Sigmoid", {"x"}, "a"), Node("Dropout", {"a"}, "b"), Node("Cast", {"b"}, "out")});
+  ASSERT_TRUE(cast.ok());
+  EXPECT_EQ(cast->activation, detect::Activation::kSigmoid);
+  EXPECT_TRUE(cast->direct);
+  for (const char* op : {"Split", "Gather"}) {
+    const auto traced = Trace({Node("Sigmoid", {"x"}, "a"), Node(op, {"a", "i"}, "out")});
+    ASSERT_TRUE(traced.ok());
+    EXPECT_EQ(traced->activation, detect::Activation::kSigmoid) << op;
+    EXPECT_FALSE(traced->direct) << op;
+  }
+}
+
 TEST(TraceActivation, StopsAtArithmetic) {
   const auto traced = Trace({Node("Sigmoid", {"x"}, "a"), Node("Mul", {"a", "b"}, "out")});
   EXPECT_EQ(traced->activation, detect::Activation::kNone);

@@ -44,10 +44,12 @@ class RegistryFixture : public ::testing::Test {
   }
   void Open() { registry_ = OpenRegistry(*database_, limits_).value(); }
 
-  std::string AddArtifact(const std::string& content) {
+  std::string AddArtifact(const std::string& content,
+                          store::ArtifactOrigin origin = store::ArtifactOrigin::kBundle) {
     auto blob = artifacts_->NewBlob().value();
     EXPECT_TRUE(blob->Append(base::AsBytes(content)).ok());
-    return artifacts_->AddArtifact(std::move(blob), store::ArtifactFormat::kOther, content)->sha256;
+    return artifacts_->AddArtifact(std::move(blob), store::ArtifactFormat::kOther, content, origin)
+        ->sha256;
   }
   VersionDraft Draft(const std::string& model, std::optional<int64_t> parent = std::nullopt) {
     VersionDraft draft;

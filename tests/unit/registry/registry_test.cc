@@ -164,6 +164,23 @@ TEST_F(RegistryTest, ABundleThatTwoVersionsShareStaysWithTheLast) {
   EXPECT_FALSE(artifacts_->GetArtifact(bundle).ok());
 }
 
+TEST_F(RegistryTest, AResultThatIsAlsoABundleOutlivesItsVersion) {
+  Version version = registry_->CreateModel(Draft("m")).value();
+  version.bundle = AddArtifact("asked for", store::ArtifactOrigin::kResult);
+  ASSERT_TRUE(registry_->PublishVersion(version).ok());
+  ASSERT_TRUE(registry_->DeleteModel("m", Force::kYes).ok());
+  EXPECT_TRUE(artifacts_->GetArtifact(version.bundle).ok());
+}
+
+TEST_F(RegistryTest, ResolvingReadsNoReport) {
+  MakeModel("m");
+  EXPECT_NE(registry_->GetVersion("m", 1)->report_json, "");
+  const Version resolved = registry_->Resolve(Ref("m")).value();
+  EXPECT_EQ(resolved.report_json, "");
+  EXPECT_EQ(resolved.number, 1);
+  EXPECT_NE(resolved.bundle, "");
+}
+
 TEST_F(RegistryTest, AnUploadedBundleOutlivesItsVersion) {
   const std::string content = "uploaded";
   const std::string sha256 = base::Sha256Hex(base::AsBytes(content));

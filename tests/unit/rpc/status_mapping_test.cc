@@ -71,6 +71,38 @@ TEST(ToGrpcStatus, ShortensAMessageThatTrailersCouldNotCarry) {
   EXPECT_LT(status.error_details().size(), 6000U);
 }
 
+size_t PercentEncoded(const std::string& text) {
+  size_t bytes = 0;
+  for (const char c : text) bytes += c >= 0x20 && c < 0x7f && c != '%' ? 1 : 3;
+  return bytes;
+}
+
+// gRPC's C++ clients drop a call whose trailers exceed 8 KiB, and say RESOURCE_EXHAUSTED.
+TEST(ToGrpcStatus, TheLargestErrorFitsIntoTrailersOfEightKiB) {
+  std::string wide;
+  for (int i = 0; i < 5'000; ++i) wide += "\xc3\xa9";
+  base::Error error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument, wide);
+  for (int i = 0; i < 40; ++i) {
+    const std::string n = std::to_string(i);
+    error.Field(n + wide);
+    static_cast<void>(std::move(error).Metadata(n + wide, wide));
+  }
+  const grpc::Status status = ToGrpcStatus(std::move(error).RetryAfterMs(1000));
+  EXPECT_LT(PercentEncoded(status.error_message()) + status.error_details().size() * 4 / 3 + 4,
+            7'900U);
+}
+
+TEST(ToGrpcStatus, DoesNotCutACharacterInTwo) {
+  for (const char* shift : {"", "x", "xx"}) {
+    std::string wide = shift;
+    for (int i = 0; i < 2'000; ++i) wide += "\xe6\xbc\xa2";
+    const std::string message = ToGrpcStatus(absl::InternalError(wide)).error_message();
+    ASSERT_GT(message.size(), 4U);
+    EXPECT_EQ(message.substr(message.size() - 4), " ...");
+    EXPECT_EQ((message.size() - 4 - std::string(shift).size()) % 3, 0U) << shift;
+  }
+}
+
 TEST(ToGrpcStatus, OkStaysOk) { EXPECT_TRUE(ToGrpcStatus(absl::OkStatus()).ok()); }
 
 TEST(CodeName, KnowsEveryCanonicalCode) {

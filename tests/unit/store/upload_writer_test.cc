@@ -187,6 +187,21 @@ TEST_F(UploadWriterTest, AFullDiskIsOutOfRoomAndTheUploadGoesOnLater) {
   EXPECT_TRUE(UploadRest(store(), id, content, DigestOf(content)).ok());
 }
 
+// What is not committed is the only room on a full disk, and the database needs some to write a
+// row.
+TEST_F(UploadWriterTest, AFailedWriteGivesItsRoomBack) {
+  const std::string content = Pattern(200, 18);
+  const std::string id = Create(200);
+  machine_.files.SetCapacity(90);
+  const auto writer = store().OpenWriter(id, Start::kResume).value();
+  ASSERT_EQ(WriteRest(*writer, 0, content).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(machine_.files.Stat("/data/uploads/" + id)->size_bytes, Committed(id));
+  // It stays over, also with room again: nobody goes on behind a hole.
+  machine_.files.SetCapacity(UINT64_MAX);
+  EXPECT_EQ(WriteChunk(*writer, 64, content.substr(64, 8)).code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
 TEST_F(UploadWriterTest, AFailedSyncCommitsNothingAndEndsTheWriter) {
   const std::string content = Pattern(100, 16);
   const std::string id = Create(100);

@@ -228,5 +228,57 @@ TEST_F(UploadsTest, OpeningRepairsWhatACrashCutShort) {
   EXPECT_THAT(machine_.FilesIn("tmp"), IsEmpty());
 }
 
+// A database on the disk of the uploads: without room it commits nothing that changes rows.
+class FullDiskDatabase final : public Database {
+ public:
+  FullDiskDatabase(Database& inner, const MemoryFileSystem& files, std::string path)
+      : inner_(inner), files_(files), path_(std::move(path)) {}
+  absl::Status Transaction(const std::function<absl::Status(Session&)>& fn,
+                           Durability durability) override {
+    return inner_.Transaction(
+        [&](Session& session) -> absl::Status {
+          LBW_RETURN_IF_ERROR(fn(session));
+          const bool full = files_.Stat(path_).ok() && files_.Stat(path_)->size_bytes > 0;
+          if (!full || session.changes() == 0) return absl::OkStatus();
+          return base::Error(absl::StatusCode::kResourceExhausted, base::reason::kOutOfRoom,
+                             "database or disk is full");
+        },
+        durability);
+  }
+
+ private:
+  Database& inner_;
+  const MemoryFileSystem& files_;
+  const std::string path_;
+};
+
+TEST_F(UploadsTest, AnUploadThatFilledTheDiskCanBeDeleted) {
+  const std::string id = Create(100);
+  const auto writer = store().OpenWriter(id, ArtifactStore::Start::kResume).value();
+  ASSERT_TRUE(WriteRest(*writer, 0, Pattern(60, 1)).ok());
+  ASSERT_TRUE(writer->Close().ok());
+  FullDiskDatabase full(*machine_.inner, machine_.files, "/data/uploads/" + id);
+  const auto cramped =
+      OpenArtifactStore(full, *machine_.blobs, machine_.files, machine_.options).value();
+  EXPECT_TRUE(cramped->DeleteUpload(id).ok());
+  EXPECT_EQ(cramped->GetUpload(id).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(machine_.FilesIn("uploads").empty());
+}
+
+TEST_F(UploadsTest, ASweepOnAFullDiskRemovesWhatHasExpired) {
+  const std::string id = Create(100);
+  const auto writer = store().OpenWriter(id, ArtifactStore::Start::kResume).value();
+  ASSERT_TRUE(WriteRest(*writer, 0, Pattern(60, 1)).ok());
+  ASSERT_TRUE(writer->Close().ok());
+  FullDiskDatabase full(*machine_.inner, machine_.files, "/data/uploads/" + id);
+  const auto cramped =
+      OpenArtifactStore(full, *machine_.blobs, machine_.files, machine_.options).value();
+  ASSERT_TRUE(cramped->Sweep().ok());
+  EXPECT_EQ(machine_.FilesIn("uploads").size(), 1u);  // still wanted
+  machine_.Advance(machine_.options.limits.lifetime + absl::Seconds(1));
+  EXPECT_TRUE(cramped->Sweep().ok());
+  EXPECT_TRUE(machine_.FilesIn("uploads").empty());
+}
+
 }  // namespace
 }  // namespace lbw::store

@@ -130,6 +130,14 @@ TEST(Quoted, EscapesAndCuts) {
   EXPECT_LT(Quoted(std::string(5000, 'x')).size(), 130U);
 }
 
+TEST(Quoted, DoesNotCutWithinACharacter) {
+  std::string name = "x";
+  while (name.size() < 200) name += "\xe2\x82\xac";
+  const std::string quoted = Quoted(name);
+  EXPECT_TRUE(JsonString(quoted).ok()) << "must be UTF-8";
+  EXPECT_THAT(quoted, HasSubstr("\xe2\x82\xac...\""));
+}
+
 TEST(JsonString, RefusesWhatIsNotUtf8) {
   EXPECT_EQ(*JsonString("a\"b\n"), "\"a\\\"b\\n\"");
   EXPECT_EQ(JsonString("\xff").status().code(), absl::StatusCode::kInvalidArgument);

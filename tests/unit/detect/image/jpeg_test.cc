@@ -21,6 +21,7 @@ struct JpegKind {
   int channels = 3;
   bool adobe = false;
   bool progressive = false;
+  unsigned restart_interval = 0;  // blocks
 };
 
 // A 16 x 16 picture of one colour.
@@ -38,6 +39,7 @@ std::string MakeJpeg(const JpegKind& kind, const std::vector<uint8_t>& color) {
   jpeg_set_defaults(&info);
   jpeg_set_quality(&info, 98, TRUE);
   info.write_Adobe_marker = kind.adobe ? TRUE : FALSE;
+  info.restart_interval = kind.restart_interval;
   if (kind.progressive) jpeg_simple_progression(&info);
   jpeg_start_compress(&info, TRUE);
   std::vector<uint8_t> row;
@@ -60,20 +62,20 @@ void ExpectColor(std::string_view bytes, std::array<int, 3> color) {
 }
 
 TEST(DecodeJpeg, GreyProgressiveAndColour) {
-  ExpectColor(MakeJpeg({JCS_GRAYSCALE, 1, false, false}, {90}), {90, 90, 90});
-  ExpectColor(MakeJpeg({JCS_RGB, 3, false, false}, {200, 40, 90}), {200, 40, 90});
-  ExpectColor(MakeJpeg({JCS_RGB, 3, false, true}, {200, 40, 90}), {200, 40, 90});
+  ExpectColor(MakeJpeg({JCS_GRAYSCALE, 1, false, false, 0}, {90}), {90, 90, 90});
+  ExpectColor(MakeJpeg({JCS_RGB, 3, false, false, 0}, {200, 40, 90}), {200, 40, 90});
+  ExpectColor(MakeJpeg({JCS_RGB, 3, false, true, 0}, {200, 40, 90}), {200, 40, 90});
 }
 
 // Ink 0.2, 0.6, 0 and black 0.25: red = (1 - 0.2) * (1 - 0.25).
 TEST(DecodeJpeg, CmykWithAndWithoutAdobesInversion) {
-  ExpectColor(MakeJpeg({JCS_CMYK, 4, false, false}, {51, 153, 0, 64}), {153, 76, 191});
-  ExpectColor(MakeJpeg({JCS_CMYK, 4, true, false}, {204, 102, 255, 191}), {153, 76, 191});
+  ExpectColor(MakeJpeg({JCS_CMYK, 4, false, false, 0}, {51, 153, 0, 64}), {153, 76, 191});
+  ExpectColor(MakeJpeg({JCS_CMYK, 4, true, false, 0}, {204, 102, 255, 191}), {153, 76, 191});
 }
 
 // Each scan of a progressive file walks the whole picture: a small file could keep a thread busy.
 TEST(DecodeJpeg, RefusesAFileWithEndlessScans) {
-  const std::string jpeg = MakeJpeg({JCS_GRAYSCALE, 1, false, true}, {90});
+  const std::string jpeg = MakeJpeg({JCS_GRAYSCALE, 1, false, true, 0}, {90});
   // The last scan, from its SOS marker to the EOI, again and again.
   const size_t scan = jpeg.rfind("\xFF\xDA");
   ASSERT_NE(scan, std::string::npos);
@@ -81,6 +83,20 @@ TEST(DecodeJpeg, RefusesAFileWithEndlessScans) {
   for (int i = 0; i < 600; ++i) bomb += jpeg.substr(scan, jpeg.size() - 2 - scan);
   bomb += "\xFF\xD9";
   const auto image = DecodeImage(base::AsBytes(bomb));
+  ASSERT_FALSE(image.ok());
+  EXPECT_EQ(base::GetErrorDetails(image.status()).reason, "BAD_IMAGE");
+}
+
+// What follows the gap would stand in the wrong place.
+TEST(DecodeJpeg, ALostRestartIntervalIsDamage) {
+  const std::string jpeg = MakeJpeg({JCS_GRAYSCALE, 1, false, false, 1}, {90});
+  const size_t first = jpeg.find("\xFF\xD0");
+  const size_t second = jpeg.find("\xFF\xD1");
+  ASSERT_LT(first, second);
+  ASSERT_NE(second, std::string::npos);
+  EXPECT_TRUE(DecodeImage(base::AsBytes(jpeg)).ok());
+  const std::string gap = jpeg.substr(0, first) + jpeg.substr(second);
+  const auto image = DecodeImage(base::AsBytes(gap));
   ASSERT_FALSE(image.ok());
   EXPECT_EQ(base::GetErrorDetails(image.status()).reason, "BAD_IMAGE");
 }
