@@ -74,6 +74,14 @@ base::ThreadPool::Options ShortWork() {
   return options;
 }
 
+base::ThreadPool::Options HashWork() {
+  base::ThreadPool::Options options;
+  options.name = "hash";
+  options.threads = 2;
+  options.max_queue = 256;
+  return options;
+}
+
 base::ThreadPool::Options LongWork(const config::Config& config) {
   base::ThreadPool::Options options;
   options.name = "long";
@@ -126,6 +134,7 @@ struct App::Rooms {
   std::unique_ptr<engine::ExecutorFactory> engine;
   std::unique_ptr<serving::Detector> detector;
   std::unique_ptr<base::ThreadPool> short_work;
+  std::unique_ptr<base::ThreadPool> hash_work;
   std::unique_ptr<base::ThreadPool> long_work;
   std::unique_ptr<rpc::Services> services;
   std::unique_ptr<Periodic> sweeper;
@@ -183,6 +192,7 @@ void App::Rooms::BuildServices() {
     return numbers;
   });
   short_work = std::make_unique<base::ThreadPool>(ShortWork());
+  hash_work = std::make_unique<base::ThreadPool>(HashWork());
   long_work = std::make_unique<base::ThreadPool>(LongWork(config));
   rpc::ServiceContext context;
   context.artifacts = artifacts.get();
@@ -190,6 +200,7 @@ void App::Rooms::BuildServices() {
   context.detector = detector.get();
   context.metrics = metrics.get();
   context.long_work = long_work.get();
+  context.hash_work = hash_work.get();
   context.short_work = short_work.get();
   context.draining = &draining;
   context.version = std::string(kVersion);
@@ -199,6 +210,7 @@ void App::Rooms::BuildServices() {
   context.limits.loaded_bytes = static_cast<uint64_t>(config.loaded_bytes);
   context.limits.queue_calls = static_cast<size_t>(config.queue_calls);
   context.limits.threads = ThreadsOf(config);
+  context.limits.max_message_bytes = static_cast<uint64_t>(config.max_message_bytes);
   services = std::make_unique<rpc::Services>(context);
 }
 
@@ -258,7 +270,7 @@ absl::Status App::Rooms::Listen() {
 
 void App::Rooms::Drain() {
   const base::Stopwatch watch;
-  const absl::Time deadline = base::RealClock().Now() + config.drain_timeout;
+  const absl::Time deadline = base::RealClock().Now() + config.drain_delay + config.drain_timeout;
   // A server that never was ready has nothing to tell but why.
   const bool told = listening.load();
   if (told) {
@@ -268,11 +280,14 @@ void App::Rooms::Drain() {
   metrics->SetReady(false);
   if (grpc != nullptr) {
     grpc->StopServing();
+    // Load balancers hear of it and turn away while calls are still served.
+    if (told) absl::SleepFor(config.drain_delay);
     grpc->Shutdown(deadline);
   }
   // Every call has ended or is being cancelled: what is left here ends by itself.
   detector->Drain(deadline);
   long_work->Shutdown();
+  hash_work->Shutdown();
   short_work->Shutdown();
   if (sweeper != nullptr) sweeper->Stop();
   // Last, so that probes see a server that is alive until it is not.

@@ -11,15 +11,19 @@
 #include <grpcpp/server_builder.h>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
 #include "app/bind_check.h"
 #include "base/io.h"
 #include "base/status.h"
+#include "base/thread_pool.h"
 
 namespace lbw::app {
 namespace {
 
+constexpr absl::Duration kCancelEvery = absl::Milliseconds(50);
 constexpr int kMaxStreamsPerConnection = 1'000;
 constexpr int kKeepaliveMs = 60'000;         // a silent connection is asked whether it is alive
 constexpr int kKeepaliveTimeoutMs = 20'000;  // and closed when it does not answer
@@ -102,8 +106,8 @@ void SetLimits(const GrpcServerOptions& options, grpc::ServerBuilder& builder) {
 
 }  // namespace
 
-GrpcServer::GrpcServer(std::unique_ptr<grpc::Server> server, int port)
-    : server_(std::move(server)), port_(port) {}
+GrpcServer::GrpcServer(std::unique_ptr<rpc::SideCalls> side_calls)
+    : side_calls_(std::move(side_calls)) {}
 
 GrpcServer::~GrpcServer() = default;
 
@@ -113,33 +117,43 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOp
   LBW_RETURN_IF_ERROR(CheckBindable(options.address, "listen"));
   LBW_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials,
                        MakeCredentials(options));
+  std::unique_ptr<GrpcServer> result(new GrpcServer(std::make_unique<rpc::SideCalls>()));
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   SetLimits(options, builder);
   builder.SetOption(std::make_unique<Reflection>(options.reflection));
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(rpc::NewMetricsInterceptorFactory(metrics));
+  interceptors.push_back(rpc::NewMetricsInterceptorFactory(metrics, *result->side_calls_));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   services.RegisterWith(builder);
-  int port = 0;
-  builder.AddListeningPort(config::FormatAddress(options.address), credentials, &port);
-  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr || port == 0) {
+  builder.AddListeningPort(config::FormatAddress(options.address), credentials, &result->port_);
+  result->server_ = builder.BuildAndStart();
+  if (result->server_ == nullptr || result->port_ == 0) {
     return base::Error(
         absl::StatusCode::kInternal, base::reason::kInternal,
         base::StrCat("cannot listen on ", config::FormatAddress(options.address), " (listen)"));
   }
   for (const std::string& name : services.names()) {
-    server->GetHealthCheckService()->SetServingStatus(name, true);
+    result->server_->GetHealthCheckService()->SetServingStatus(name, true);
   }
-  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(server), port));
+  return result;
 }
 
 void GrpcServer::StopServing() { server_->GetHealthCheckService()->Shutdown(); }
 
 void GrpcServer::Shutdown(absl::Time deadline) {
+  absl::Notification done;
+  // Again and again: a client may open its watch anew before it hears that the server goes.
+  std::thread canceller([this, &done] {
+    base::SetThreadName("drain");
+    do {
+      side_calls_->CancelAll();
+    } while (!done.WaitForNotificationWithTimeout(kCancelEvery));
+  });
   server_->Shutdown(absl::ToChronoTime(deadline));
   server_->Wait();
+  done.Notify();
+  canceller.join();
 }
 
 }  // namespace lbw::app

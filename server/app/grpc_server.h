@@ -11,6 +11,7 @@
 #include "config/values.h"
 #include "metrics/metrics.h"
 #include "rpc/services.h"
+#include "rpc/side_calls.h"
 
 namespace grpc {
 class Server;
@@ -40,13 +41,15 @@ class GrpcServer {
   int port() const { return port_; }
   // Health says NOT_SERVING from now on.
   void StopServing();
-  // Takes no new calls, waits for those in work, cancels them at the deadline. Idempotent.
+  // Takes no new calls, waits for those in work, cancels them at the deadline. Health watches and
+  // reflection streams are cancelled at once. Idempotent.
   void Shutdown(absl::Time deadline);
 
  private:
-  GrpcServer(std::unique_ptr<grpc::Server> server, int port);
-  const std::unique_ptr<grpc::Server> server_;
-  const int port_;
+  explicit GrpcServer(std::unique_ptr<rpc::SideCalls> side_calls);
+  const std::unique_ptr<rpc::SideCalls> side_calls_;  // outlives the server
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
 };
 
 }  // namespace lbw::app

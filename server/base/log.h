@@ -27,7 +27,8 @@ struct LogField {
   LogField(std::string_view k, const std::string& v) : key(k), value(v) {}
   LogField(std::string_view k, bool v) : key(k), value(v) {}
   LogField(std::string_view k, double v) : key(k), value(v) {}
-  LogField(std::string_view k, const absl::Status& v) : key(k), value(v.ToString(absl::StatusToStringMode::kWithNoExtraData)) {}
+  LogField(std::string_view k, const absl::Status& v)
+      : key(k), value(v.ToString(absl::StatusToStringMode::kWithNoExtraData)) {}
   template <std::integral T>
   LogField(std::string_view k, T v) : key(k), value(static_cast<int64_t>(v)) {}
 

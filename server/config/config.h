@@ -47,6 +47,7 @@ struct Config {
   int64_t quantize_concurrency = 2;  // long calls (quantize, import, export) that run at a time
   int64_t quantize_queue = 32;       // that wait
   int64_t threads = 0;               // a Run may use; 0 = the machine's cores
+  absl::Duration drain_delay = absl::ZeroDuration();
   absl::Duration drain_timeout = absl::Seconds(30);
   bool reflection = true;
 };

@@ -96,6 +96,9 @@ std::vector<Key> MakeTable() {
             "Long calls (quantize, import, export) that run at a time"),
       Count("quantize.queue", &Config::quantize_queue, {1, 10'000},
             "Long calls that wait; more are refused"),
+      Time("drain_delay", &Config::drain_delay, {0, kHourMs},
+           "How long calls are still taken after SIGTERM while health and /readyz say no, so that "
+           "load balancers turn away"),
       Time("drain_timeout", &Config::drain_timeout, {0, kHourMs},
            "How long calls in work may take after SIGTERM"),
       Switch("reflection", &Config::reflection, "Offer gRPC reflection, for grpcurl and friends"),

@@ -15,18 +15,15 @@ absl::StatusOr<VocResult> EvaluateAgreement(const VersionPair& versions,
                  "min_score must be a number: min_score=nan")
         .Field("min_score");
   }
+  LBW_RETURN_IF_ERROR(base::WithContext(
+      CheckBoxes({{}, versions.reference, versions.image_count, versions.class_count}),
+      "reference"));
   std::vector<TruthBox> truths;
-  for (size_t i = 0; i < versions.reference.size(); ++i) {
-    const detect::Detection& box = versions.reference[i].detection;
-    if (std::isnan(box.score)) {
-      return Error(absl::StatusCode::kInvalidArgument, base::reason::kNonFinite,
-                   base::StrCat("reference[", i, "].score must not be NaN: image_index=",
-                                versions.reference[i].image_index))
-          .Field(base::StrCat("reference[", i, "].score"));
-    }
+  for (const FoundBox& found : versions.reference) {
+    const detect::Detection& box = found.detection;
     if (!(static_cast<double>(box.score) > options.min_score)) continue;
     TruthBox truth;
-    truth.image_index = versions.reference[i].image_index;
+    truth.image_index = found.image_index;
     truth.box = box.box;
     truth.class_index = box.class_index;
     truths.push_back(truth);

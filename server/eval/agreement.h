@@ -5,8 +5,8 @@
 // Reading:  1 = the candidate finds every box that the reference is sure of, ahead of any other.
 // Not
 //           symmetric. No annotations are needed.
-// Errors:   those of EvaluateVoc (candidate boxes are "found", the reference's "reference");
-//           kInvalidArgument - min_score is NaN, a reference score is NaN.
+// Errors:   those of EvaluateVoc, whose "found" are the candidate's boxes; those of CheckBoxes over
+//           the reference's, behind "reference: "; kInvalidArgument - min_score is NaN.
 // Threads:  pure.
 #ifndef LBW_EVAL_AGREEMENT_H_
 #define LBW_EVAL_AGREEMENT_H_

@@ -15,16 +15,17 @@ double Precision(const Step& step) {
 AveragePrecision ApOf(absl::Span<const Step> steps, int64_t positives) {
   AveragePrecision result;
   double highest = 0;  // of this step and all later ones
-  int64_t tenth = 10;  // the next of the eleven points, from above
+  int tenth = 10;      // the next of the eleven points, from above
   double points = 0;
   for (size_t i = steps.size(); i-- > 0;) {
     const int64_t hits = steps[i].true_positives;
-    for (; hits * 10 < tenth * positives; --tenth) points += highest;
+    const double recall = static_cast<double>(hits) / static_cast<double>(positives);
+    for (; recall < tenth * 0.1; --tenth) points += highest;
     highest = std::max(highest, Precision(steps[i]));
     const int64_t before = i == 0 ? 0 : steps[i - 1].true_positives;
     result.area += static_cast<double>(hits - before) / static_cast<double>(positives) * highest;
   }
-  points += static_cast<double>(tenth + 1) * highest;
+  points += (tenth + 1) * highest;
   result.eleven_point = points / 11.0;
   return result;
 }

@@ -6,8 +6,10 @@
 //           area         = integral of p(r) over r in 0 .. 1.
 // Source:   M. Everingham et al., "The Pascal Visual Object Classes (VOC) Challenge", IJCV 88
 //           (2010), section 4.2 (eleven points); the development kits of 2010 and later (area).
-// Precision: recall is compared with a tenth in integers: 3 of 10 reaches 0.3, which 3 * 0.1 in
-//           floating point exceeds.
+// Precision: the eleven points are k * 0.1 in double precision, as the tools that published figures
+//           come from have them: a recall of exactly 3 / 10, 6 / 10 or 7 / 10 lies a rounding below
+//           its point and does not reach it. Refused: comparing in integers, which reaches them and
+//           reproduces nobody's figures.
 // Threads:  pure. Cost: O(steps).
 #ifndef LBW_EVAL_CURVE_H_
 #define LBW_EVAL_CURVE_H_

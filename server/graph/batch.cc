@@ -11,17 +11,19 @@
 #include "base/strings.h"
 #include "graph/batch_rules.h"
 #include "graph/operators.h"
+#include "graph/views.h"
 
 namespace lbw::graph {
 namespace {
 
-constexpr int64_t kTriedSize = 256;
-constexpr int64_t kOtherSize = 320;
+// Sizes that change when a picture is larger by this follow from the picture.
+constexpr int64_t kLarger = 64;
 
 using Places = std::map<std::string, BatchPlace, std::less<>>;
 
-// Shapes of the inputs at a batch; open sizes as given.
-std::map<std::string, base::Shape> InputShapes(const Graph& graph, int64_t batch, int64_t open) {
+// Shapes of the inputs at a batch; open sizes as the picture has them.
+std::map<std::string, base::Shape> InputShapes(const Graph& graph, int64_t batch,
+                                               const PictureSize& picture) {
   std::map<std::string, base::Shape> shapes;
   for (const ValueInfo& input : graph.inputs) {
     base::Shape shape = input.shape;
@@ -29,7 +31,10 @@ std::map<std::string, base::Shape> InputShapes(const Graph& graph, int64_t batch
       if (i == 0) {
         shape[i] = batch;
       } else if (shape[i] == kUnknownSize) {
-        shape[i] = open;
+        const bool is_picture = shape.size() == 4;
+        shape[i] = is_picture && i == 1   ? picture.channels
+                   : is_picture && i == 3 ? picture.width
+                                          : picture.height;
       }
     }
     shapes.emplace(input.name, std::move(shape));
@@ -53,8 +58,8 @@ class ShapeEdits {
     SaveNode(node);
     std::string& input = graph_.nodes[node].inputs[i];
     base::Tensor tensor = base::Tensor::FromI64({static_cast<int64_t>(values.size())}, values);
-    if (Readers(input) == 1) {
-      const auto it = constants_.find(input);
+    const auto it = constants_.find(input);
+    if (it != constants_.end() && Readers(input) == 1) {
       old_constants_.emplace_back(input, std::get<base::Tensor>(it->second));
       it->second = std::move(tensor);
       return;
@@ -96,11 +101,23 @@ class ShapeEdits {
   std::vector<std::pair<std::string, base::Tensor>> old_constants_;
 };
 
+// What the shapes in `base` were inferred for.
+struct Tried {
+  int64_t batch = 1;
+  PictureSize picture;
+};
+
 // One attempt. Every method returns what stands in the way; empty = nothing.
 class BatchProof {
  public:
-  BatchProof(Graph& graph, Constants& constants, const InferredShapes& base, int64_t batch)
-      : graph_(graph), constants_(constants), base_(base), batch_(batch), edits_(graph, constants) {
+  BatchProof(Graph& graph, Constants& constants, const InferredShapes& base, const Tried& tried)
+      : graph_(graph),
+        constants_(constants),
+        base_(base),
+        batch_(tried.batch),
+        picture_(tried.picture),
+        views_(FindConstantViews(graph, constants)),
+        edits_(graph, constants) {
     for (const ValueInfo& input : graph.inputs) places_.emplace(input.name, BatchPlace{});
   }
 
@@ -156,12 +173,16 @@ class BatchProof {
     return verdict;
   }
 
+  // A constant, also in another form: shape arithmetic cannot adapt it to the batch.
+  bool IsFixed(const std::string& value) const {
+    return constants_.count(value) != 0 || views_.count(value) != 0;
+  }
+
   // Makes the shape of a Reshape hold for any batch, where a constant fixes it. Returns why not.
   std::string EditShape(size_t index, const BatchPlace& from, const BatchPlace& to,
                         std::vector<std::string>& notes) {
     const Node& node = graph_.nodes[index];
-    const auto constant = constants_.find(node.inputs[1]);
-    if (constant == constants_.end()) return "";
+    if (!IsFixed(node.inputs[1])) return "";
     const Operands operands = MakeOperands(node, graph_.opset, base_, constants_);
     std::vector<int64_t> shape = *KnownInts(operands, 1);
     const std::vector<int64_t> before = shape;
@@ -190,7 +211,7 @@ class BatchProof {
   void EditSizes(size_t index, const Operands& operands, std::vector<std::string>& notes) {
     const Node& node = graph_.nodes[index];
     const size_t rank = operands.shape(0).size();
-    if (!operands.has(3) || constants_.count(node.inputs[3]) == 0 || node.Has("axes")) return;
+    if (!operands.has(3) || !IsFixed(node.inputs[3]) || node.Has("axes")) return;
     const auto sizes = KnownInts(operands, 3);
     if (!sizes.ok() || sizes->size() != rank || rank < 2 || (*sizes)[0] != batch_) return;
     std::vector<int64_t> axes;
@@ -202,7 +223,7 @@ class BatchProof {
 
   // Shapes at another batch are what the places say, and nothing else depends on the batch.
   std::string Compare(int64_t batch) {
-    const auto other = InferShapes(graph_, constants_, InputShapes(graph_, batch, kTriedSize));
+    const auto other = InferShapes(graph_, constants_, InputShapes(graph_, batch, picture_));
     if (!other.ok()) {
       return base::StrCat("a batch of ", batch, ": ", std::string(other.status().message()));
     }
@@ -262,15 +283,21 @@ class BatchProof {
   Constants& constants_;
   const InferredShapes& base_;
   const int64_t batch_;
+  const PictureSize picture_;
+  const ConstantViews views_;
   ShapeEdits edits_;
   Places places_;
 };
 
 // Output shapes as tried; sizes that change with open heights and widths are kUnknownSize.
-absl::Status SetOutputs(Graph& graph, const Constants& constants, int64_t batch) {
-  LBW_ASSIGN_OR_RETURN(const InferredShapes one,
-                       InferShapes(graph, constants, InputShapes(graph, batch, kTriedSize)));
-  const auto two = InferShapes(graph, constants, InputShapes(graph, batch, kOtherSize));
+absl::Status SetOutputs(Graph& graph, const Constants& constants, const Tried& tried) {
+  LBW_ASSIGN_OR_RETURN(
+      const InferredShapes one,
+      InferShapes(graph, constants, InputShapes(graph, tried.batch, tried.picture)));
+  PictureSize larger = tried.picture;
+  larger.height += kLarger;
+  larger.width += kLarger;
+  const auto two = InferShapes(graph, constants, InputShapes(graph, tried.batch, larger));
   for (ValueInfo& output : graph.outputs) {
     output = one.values.find(output.name)->second;
     if (!two.ok()) continue;
@@ -284,7 +311,7 @@ absl::Status SetOutputs(Graph& graph, const Constants& constants, int64_t batch)
 
 }  // namespace
 
-absl::Status MakeBatchSymbolic(Graph& graph, Constants& constants,
+absl::Status MakeBatchSymbolic(Graph& graph, Constants& constants, const PictureSize& picture,
                                std::vector<std::string>& notes) {
   int64_t batch = 1;
   for (const ValueInfo& input : graph.inputs) {
@@ -295,15 +322,16 @@ absl::Status MakeBatchSymbolic(Graph& graph, Constants& constants,
     if (input.shape[0] != kBatch) batch = input.shape[0];
   }
   LBW_ASSIGN_OR_RETURN(const InferredShapes base,
-                       InferShapes(graph, constants, InputShapes(graph, batch, kTriedSize)));
+                       InferShapes(graph, constants, InputShapes(graph, batch, picture)));
+  const Tried tried{batch, picture};
   std::vector<std::string> edits;
-  const std::string why = BatchProof(graph, constants, base, batch).Run(edits);
+  const std::string why = BatchProof(graph, constants, base, tried).Run(edits);
   if (!why.empty() && batch != 1) {
     return base::Error(
         absl::StatusCode::kInvalidArgument, base::reason::kBadGraph,
         base::StrCat("the batch is fixed at ", batch, " and cannot be made symbolic: ", why));
   }
-  LBW_RETURN_IF_ERROR(SetOutputs(graph, constants, batch));
+  LBW_RETURN_IF_ERROR(SetOutputs(graph, constants, tried));
   graph.max_batch = why.empty() ? 0 : 1;
   for (ValueInfo& input : graph.inputs) input.shape[0] = why.empty() ? kBatch : 1;
   if (!why.empty()) {

@@ -20,11 +20,12 @@ namespace lbw::graph {
 // Every input of the graph has the batch in dimension 0; a symbolic one is tried as 1.
 // On success the first dimension of inputs and outputs is kBatch, max_batch = 0 and notes tell what
 // was rewritten. Where it cannot be proved, constants stay as they are, max_batch = 1, outputs have
-// the shapes of one picture and notes tell why. Open heights and widths are tried as 256: outputs
-// then have kUnknownSize where they depend on them.
+// the shapes of one picture and notes tell why. Open sizes are tried as `picture` has them:
+// outputs then have kUnknownSize where they depend on them.
 // Errors: kInvalidArgument - BAD_GRAPH, UNSUPPORTED_OPERATOR: shapes that contradict each other; a
 // batch fixed above 1 that cannot be made symbolic.
-absl::Status MakeBatchSymbolic(Graph& graph, Constants& constants, std::vector<std::string>& notes);
+absl::Status MakeBatchSymbolic(Graph& graph, Constants& constants, const PictureSize& picture,
+                               std::vector<std::string>& notes);
 
 }  // namespace lbw::graph
 

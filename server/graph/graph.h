@@ -37,7 +37,7 @@ struct Node {
   std::vector<std::string> outputs;
   std::map<std::string, Attribute> attributes;
 
-  // The attribute, or the default when it is absent or of another type.
+  // The attribute, or the default when it is absent. Validate has checked its type.
   int64_t Int(std::string_view attribute, int64_t fallback) const;
   float Float(std::string_view attribute, float fallback) const;
   std::string String(std::string_view attribute, std::string_view fallback) const;
@@ -74,8 +74,9 @@ base::Shape ShapeOf(const Constant& constant);
 base::DType DTypeOf(const Constant& constant);
 
 // Checks that the graph is well formed: unique outputs, every input produced before it is read,
-// known operators with the number of inputs they need, declared outputs produced. Errors:
-// kInvalidArgument, BAD_GRAPH or UNSUPPORTED_OPERATOR - names node and value.
+// known operators with the number of inputs they need and attributes they know, declared outputs
+// produced. Errors: kInvalidArgument, BAD_GRAPH or UNSUPPORTED_OPERATOR - names node, and value or
+// attribute.
 absl::Status Validate(const Graph& graph, const Constants& constants);
 
 // Shape of every value for inputs of the given shape (batch included). Integer values that depend
@@ -89,6 +90,14 @@ struct InferredShapes {
 absl::StatusOr<InferredShapes> InferShapes(const Graph& graph, const Constants& constants,
                                            const std::map<std::string, base::Shape>& inputs);
 
+// A picture for which what depends on open sizes is tried: dimensions 1 to 3 of an input with four.
+// Open dimensions of other inputs are taken as the height.
+struct PictureSize {
+  int64_t channels = 3;
+  int64_t height = 256;
+  int64_t width = 256;
+};
+
 // The operators that the graph's users (shape inference and every executor) know.
 bool IsKnownOperator(std::string_view op_type);
 
@@ -98,12 +107,14 @@ std::string ToJson(const Graph& graph);
 // Errors: kInvalidArgument, BAD_FILE or BAD_GRAPH.
 absl::StatusOr<Graph> FromJson(std::string_view json);
 
-// A weight: a constant that is the weight input of Conv, ConvTranspose, Gemm or MatMul, and how its
-// rows lie.
+// A weight: a constant that is the weight input of Conv, ConvTranspose, Gemm or MatMul, directly or
+// through Transpose, Reshape and the like (views.h), and how its rows lie. Where the output
+// channels are no dimension of what is stored (a Reshape merged them), it is not a weight and stays
+// float.
 struct Weight {
   std::string constant;
   std::vector<std::string> nodes;  // every node that reads it, in graph order
-  int axis = 0;                    // dimension of the output channels
+  int axis = 0;                    // dimension of the output channels, in the constant as stored
   int groups = 1;                  // as LBW.md section 6 counts them for ConvTranspose; 1 otherwise
   bool first = false;              // read by the first such node
   bool depthwise = false;          // Conv with group == input channels > 1

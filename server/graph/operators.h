@@ -4,6 +4,7 @@
 #define LBW_GRAPH_OPERATORS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -33,6 +34,20 @@ inline constexpr size_t kManyInputs = 1024;
 // nullptr for an operator that is not known.
 const OperatorInfo* FindOperator(std::string_view op_type);
 absl::Span<const OperatorInfo> AllOperators();
+
+// Type of an attribute; its number is the index in graph::Attribute.
+enum class AttributeKind : uint8_t { kInt, kFloat, kString, kInts, kFloats, kStrings, kTensor };
+
+struct AttributeInfo {
+  std::string_view op_type;
+  std::string_view name;
+  AttributeKind kind;
+};
+
+// Every attribute of the node is known to its operator and has the type that it must have.
+// Errors: kInvalidArgument - BAD_GRAPH: another type; UNSUPPORTED_OPERATOR: a name that the
+// operator does not have. Both name node and attribute.
+absl::Status CheckAttributes(const Node& node);
 
 // The outputs of a node whose inputs are all known (or that only asks for a shape), where they are
 // small and the operator is one that shape arithmetic uses; empty otherwise.

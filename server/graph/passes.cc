@@ -8,6 +8,7 @@
 
 #include "base/strings.h"
 #include "graph/resolve.h"
+#include "graph/views.h"
 
 namespace lbw::graph {
 namespace {
@@ -52,17 +53,13 @@ absl::Status AddBias(Node& node, const std::vector<float>& rows, Constants& cons
 }
 
 // MatMul has no bias: its output is renamed and an Add takes its place.
-void AddBehindMatMul(Node& node, const std::vector<float>& rows, Constants& constants,
+void AddBehindMatMul(Node& node, base::Tensor rows, Constants& constants,
                      std::vector<Node>& nodes) {
-  const bool right = constants.count(node.inputs[1]) != 0;
   Node add;
   add.name = FreshName(constants, node.name);
   add.op_type = "Add";
   const std::string bias = FreshName(constants, add.name);
-  // Rows are the last dimension of the product, or the last but one.
-  const auto count = static_cast<int64_t>(rows.size());
-  constants.emplace(
-      bias, base::Tensor::FromF32(right ? base::Shape{count} : base::Shape{count, 1}, rows));
+  constants.emplace(bias, std::move(rows));
   const std::string product = FreshName(constants, node.outputs[0]);
   add.inputs = {product, bias};
   add.outputs = {node.outputs[0]};
@@ -160,7 +157,15 @@ absl::Status MaterializeWeights(Graph& graph, Constants& constants) {
     if (rows == nullptr) {
       nodes.push_back(std::move(node));
     } else if (node.op_type == "MatMul") {
-      AddBehindMatMul(node, *rows, constants, nodes);
+      // Rows are the last dimension of the product, or the last but one.
+      const auto count = static_cast<int64_t>(rows->size());
+      const bool right = biases.count(node.inputs[1]) != 0;
+      AddBehindMatMul(
+          node, base::Tensor::FromF32(right ? base::Shape{count} : base::Shape{count, 1}, *rows),
+          constants, nodes);
+    } else if (IsViewOperator(node.op_type)) {
+      biases.insert_or_assign(node.outputs[0], *rows);
+      nodes.push_back(std::move(node));
     } else if (node.op_type == "Conv" || node.op_type == "ConvTranspose" ||
                node.op_type == "Gemm") {
       LBW_RETURN_IF_ERROR(AddBias(node, *rows, constants));

@@ -17,10 +17,17 @@ namespace lbw::graph {
 void RemoveDeadNodes(Graph& graph, const std::vector<std::string>& fetch);
 
 // Replaces codes by f32 values. A stored bias of codes (QuantizedTensor::bias, one a row) is added
-// to the output of every node that reads the weight: into the bias of Conv, ConvTranspose and Gemm,
-// as an Add behind MatMul.
-// Errors: kInvalidArgument, BAD_GRAPH - a bias whose layer cannot take it.
+// to the output of every node that reads the weight, also through views of it (views.h): into the
+// bias of Conv, ConvTranspose and Gemm, as an Add behind MatMul. Errors: kInvalidArgument,
+// BAD_GRAPH - a bias whose layer cannot take it.
 absl::Status MaterializeWeights(Graph& graph, Constants& constants);
+
+// Computes Transpose, Reshape, Squeeze, Unsqueeze, Flatten, Identity and Cast of constants once:
+// the result is a constant under the value's own name and the node is gone; fetched values stay.
+// Codes are not touched: run it behind MaterializeWeights. Errors: kInvalidArgument, BAD_GRAPH - a
+// node that does not fit its constant.
+absl::Status FoldConstantViews(Graph& graph, Constants& constants,
+                               const std::vector<std::string>& fetch);
 
 // y = gamma * (conv(x) + b - mean) / sqrt(var + eps) + beta becomes one Conv, where the convolution
 // is read by nothing else, is not fetched, and all constants are f32 tensors. Constants that a pass

@@ -75,12 +75,14 @@ namespace {
 SliceRange ClampRange(int64_t axis, int64_t size, int64_t start, int64_t end, int64_t step) {
   const auto absolute = [size](int64_t at) { return at < 0 ? at + size : at; };
   SliceRange range{axis, 0, step, 0};
+  if (size == 0) return range;
   if (step > 0) {
     range.start = std::clamp<int64_t>(absolute(start), 0, size);
     const int64_t stop = std::clamp<int64_t>(absolute(end), 0, size);
     if (stop > range.start) range.length = (stop - range.start - 1) / step + 1;
   } else {
-    range.start = std::clamp<int64_t>(absolute(start), -1, size - 1);
+    // Backwards, a start before the first element is the first element; an end is not.
+    range.start = std::clamp<int64_t>(absolute(start), 0, size - 1);
     const int64_t stop = std::clamp<int64_t>(absolute(end), -1, size - 1);
     // step may be the least int64: its negative does not exist.
     if (range.start > stop) {

@@ -185,7 +185,9 @@ absl::StatusOr<ConvParams> ResolveConvTranspose(const Operands& operands) {
   const std::string auto_pad = node.String("auto_pad", "NOTSET");
   const bool same = auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
   std::vector<int64_t> wanted = node.Ints("output_shape");
-  if (!wanted.empty() && wanted.size() != count) return BadNode(node, "output_shape: wrong rank");
+  if (!wanted.empty()) {
+    LBW_ASSIGN_OR_RETURN(wanted, Sizes(node, "output_shape", count, 1));
+  }
   params.output = {input[0], weight[1] * params.groups};
   Window& window = params.window;
   for (size_t i = 0; i < count; ++i) {

@@ -4,12 +4,22 @@
 #include "base/strings.h"
 #include "graph/graph.h"
 #include "graph/operators.h"
+#include "graph/views.h"
 
 namespace lbw::graph {
 namespace {
 
 // Of all values that are evaluated: a hostile file must not make arithmetic of it.
 constexpr int64_t kKnownBudget = 64 << 20;
+// Floating constants that shape arithmetic moves (scales of a Resize) are smaller; weights are not.
+constexpr int64_t kMaxMovedFloats = 1 << 12;
+
+// A weight in another form: FoldConstantViews is for those.
+bool MovesWeight(const Node& node, const Constants& constants, const ValueInfo& output) {
+  return IsViewOperator(node.op_type) && constants.count(node.inputs[0]) != 0 &&
+         base::IsFloating(output.dtype) &&
+         !base::CheckedElementCount(output.shape, kMaxMovedFloats).ok();
+}
 
 absl::Status AddInputs(const Graph& graph, const std::map<std::string, base::Shape>& inputs,
                        InferredShapes& inferred) {
@@ -59,7 +69,8 @@ absl::Status InferNode(const Graph& graph, const Node& node, const Constants& co
   for (const ValueInfo& output : outputs) {
     LBW_RETURN_IF_ERROR(CountElements(node, output.shape).status());
   }
-  std::vector<base::Tensor> known = EvaluateKnown(operands, outputs);
+  std::vector<base::Tensor> known;
+  if (!MovesWeight(node, constants, outputs[0])) known = EvaluateKnown(operands, outputs);
   for (const base::Tensor& value : known) budget -= static_cast<int64_t>(value.size_bytes());
   if (budget < 0) {
     return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kLimitExceeded,

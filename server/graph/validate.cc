@@ -53,6 +53,7 @@ absl::Status Validate(const Graph& graph, const Constants& constants) {
   for (const Node& node : graph.nodes) {
     if (node.name.empty()) return Bad("a node has no name");
     LBW_RETURN_IF_ERROR(CheckArity(node));
+    LBW_RETURN_IF_ERROR(CheckAttributes(node));
     for (const std::string& name : node.inputs) {
       if (!name.empty() && !exists(name)) {
         return BadNode(node, base::StrCat("input ", name, " is not produced before it is read"));

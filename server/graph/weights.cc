@@ -2,55 +2,68 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "graph/graph.h"
+#include "graph/views.h"
 
 namespace lbw::graph {
 namespace {
 
-bool IsWeight(const Constants& constants, const std::string& name, size_t least_rank) {
-  const auto it = constants.find(name);
-  if (it == constants.end() || ShapeOf(it->second).size() < least_rank) return false;
-  const auto* tensor = std::get_if<base::Tensor>(&it->second);
-  return tensor == nullptr || base::IsFloating(tensor->dtype());
+// A floating constant of two dimensions or more, read with least_rank dimensions or more.
+std::optional<ConstantView> ReadWeight(std::string_view value, size_t least_rank,
+                                       const Constants& constants, const ConstantViews& views) {
+  std::optional<ConstantView> view = ViewOf(value, constants, views);
+  if (!view.has_value() || !base::IsFloating(view->dtype) || view->shape.size() < least_rank) {
+    return std::nullopt;
+  }
+  const Constant& stored = constants.find(view->constant)->second;
+  if (!base::IsFloating(DTypeOf(stored)) || ShapeOf(stored).size() < 2) return std::nullopt;
+  return view;
+}
+
+// The weight whose output channels are dimension `axis` of the view; nullopt where the stored
+// constant has no such dimension, so that its rows could not be told.
+std::optional<Weight> WithRows(const ConstantView& view, size_t axis) {
+  if (view.axes[axis] < 0) return std::nullopt;
+  Weight weight;
+  weight.constant = view.constant;
+  weight.axis = view.axes[axis];
+  return weight;
 }
 
 // The weight that a node reads, if any; name, axis, groups and depthwise are filled.
-std::optional<Weight> WeightOf(const Node& node, const Constants& constants) {
-  Weight weight;
+std::optional<Weight> WeightOf(const Node& node, const Constants& constants,
+                               const ConstantViews& views) {
   if (node.inputs.size() < 2) return std::nullopt;
   const std::string& op = node.op_type;
-  const std::string& second = node.inputs[1];
-  if (op == "Conv" && IsWeight(constants, second, 3)) {
-    weight.constant = second;
-    const int64_t per_group = ShapeOf(constants.find(second)->second)[1];
-    weight.depthwise = node.Int("group", 1) > 1 && per_group == 1;
-    return weight;
+  if (op == "MatMul") {
+    for (const bool right : {true, false}) {
+      const auto view = ReadWeight(node.inputs[right ? 1 : 0], 2, constants, views);
+      if (view.has_value()) return WithRows(*view, view->shape.size() - (right ? 1 : 2));
+    }
+    return std::nullopt;
   }
-  if (op == "ConvTranspose" && IsWeight(constants, second, 3)) {
-    weight.constant = second;
-    weight.axis = 1;
-    weight.groups = static_cast<int>(std::clamp<int64_t>(node.Int("group", 1), 1, 1 << 24));
-    return weight;
+  const bool conv = op == "Conv";
+  const bool transposed = op == "ConvTranspose";
+  if (!conv && !transposed && op != "Gemm") return std::nullopt;
+  const auto view = ReadWeight(node.inputs[1], op == "Gemm" ? 2 : 3, constants, views);
+  if (!view.has_value()) return std::nullopt;
+  if (op == "Gemm") return WithRows(*view, node.Int("transB", 0) != 0 ? 0 : 1);
+  std::optional<Weight> weight = WithRows(*view, transposed ? 1 : 0);
+  if (!weight.has_value()) return std::nullopt;
+  const int64_t group = std::clamp<int64_t>(node.Int("group", 1), 1, 1 << 24);
+  if (conv) weight->depthwise = group > 1 && view->shape[1] == 1;
+  if (transposed && group > 1) {
+    // Groups are counted along dimension 0 of what is stored.
+    if (view->axes[0] != 0) return std::nullopt;
+    weight->groups = static_cast<int>(group);
   }
-  if (op == "Gemm" && IsWeight(constants, second, 2)) {
-    weight.constant = second;
-    weight.axis = node.Int("transB", 0) != 0 ? 0 : 1;
-    return weight;
-  }
-  if (op != "MatMul") return std::nullopt;
-  for (const bool right : {true, false}) {
-    const std::string& name = node.inputs[right ? 1 : 0];
-    if (!IsWeight(constants, name, 2)) continue;
-    const auto rank = static_cast<int>(ShapeOf(constants.find(name)->second).size());
-    weight.constant = name;
-    weight.axis = right ? rank - 1 : rank - 2;
-    return weight;
-  }
-  return std::nullopt;
+  return weight;
 }
 
 // Nodes with weights that reach one of the values without passing another weight.
@@ -84,12 +97,13 @@ std::set<size_t> LastNodes(const Graph& graph, const std::map<size_t, std::strin
 
 std::vector<Weight> FindWeights(const Graph& graph, const Constants& constants,
                                 const std::vector<std::string>& heads) {
+  const ConstantViews views = FindConstantViews(graph, constants);
   std::vector<Weight> weights;
   std::map<std::string, size_t, std::less<>> index;
   std::map<size_t, std::string> weight_of;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
-    std::optional<Weight> weight = WeightOf(node, constants);
+    std::optional<Weight> weight = WeightOf(node, constants, views);
     if (!weight.has_value()) continue;
     weight_of.emplace(i, weight->constant);
     const auto [it, added] = index.emplace(weight->constant, weights.size());

@@ -11,7 +11,9 @@
 namespace lbw::model {
 
 absl::StatusOr<ImportedModel> ImportOnnxModel(std::string_view onnx, ModelSpec spec) {
-  LBW_ASSIGN_OR_RETURN(graph::Imported imported, graph::ImportOnnx(onnx));
+  // What a graph with open sizes does is settled for the spec's picture.
+  const graph::PictureSize picture{spec.input.channels(), spec.input.height, spec.input.width};
+  LBW_ASSIGN_OR_RETURN(graph::Imported imported, graph::ImportOnnx(onnx, {}, picture));
   ImportedModel result;
   result.notes = std::move(imported.notes);
   if (!imported.dropped.empty()) {
@@ -28,7 +30,7 @@ absl::StatusOr<QuantizeFileOutcome> QuantizeOnnx(std::string_view onnx,
                                                  const QuantizeOptions& options, WriteMode mode,
                                                  base::ByteSink& sink,
                                                  const QuantizeProgress& progress) {
-  LBW_ASSIGN_OR_RETURN(const graph::Imported imported, graph::ImportOnnx(onnx));
+  LBW_ASSIGN_OR_RETURN(const graph::Imported imported, graph::ReadOnnx(onnx));
   LBW_ASSIGN_OR_RETURN(
       QuantizeFileOutcome outcome,
       QuantizeConstants(imported.graph, imported.constants, options, mode, sink, progress));
@@ -37,7 +39,7 @@ absl::StatusOr<QuantizeFileOutcome> QuantizeOnnx(std::string_view onnx,
 }
 
 absl::StatusOr<std::vector<InitializerInfo>> ListOnnxInitializers(std::string_view onnx) {
-  LBW_ASSIGN_OR_RETURN(const graph::Imported imported, graph::ImportOnnx(onnx));
+  LBW_ASSIGN_OR_RETURN(const graph::Imported imported, graph::ReadOnnx(onnx));
   std::vector<InitializerInfo> result;
   for (const auto& [name, constant] : imported.constants) {
     const auto* tensor = std::get_if<base::Tensor>(&constant);

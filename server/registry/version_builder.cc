@@ -72,11 +72,12 @@ absl::StatusOr<Version> VersionBuilder::PreviewImport(std::string_view artifact,
 
 absl::StatusOr<Version> VersionBuilder::Publish(const VersionDraft& draft,
                                                 const model::Model& model, Version filled,
-                                                bool new_model) const {
+                                                Target target) const {
   LBW_ASSIGN_OR_RETURN(std::unique_ptr<store::BlobWriter> blob, artifacts_.NewBlob());
   LBW_RETURN_IF_ERROR(model::WriteBundle(model, *blob));
-  LBW_ASSIGN_OR_RETURN(const Version created,
-                       new_model ? registry_.CreateModel(draft) : registry_.CreateVersion(draft));
+  LBW_ASSIGN_OR_RETURN(const Version created, target == Target::kNewModel
+                                                  ? registry_.CreateModel(draft)
+                                                  : registry_.CreateVersion(draft));
   absl::Cleanup abandon = [&] {
     const absl::Status status = registry_.AbandonVersion(created.model, created.number);
     if (!status.ok()) base::LogWarning("abandon_version_failed", {{"status", status}});
@@ -102,6 +103,21 @@ absl::StatusOr<Version> VersionBuilder::Publish(const VersionDraft& draft,
   return published;
 }
 
+absl::StatusOr<Version> VersionBuilder::Import(const ImportOrder& order, Target target) const {
+  LBW_ASSIGN_OR_RETURN(model::ModelSpec spec, model::ParseSpec(order.spec));
+  LBW_ASSIGN_OR_RETURN(const std::string onnx, ReadOnnx(order.artifact));
+  LBW_RETURN_IF_ERROR(order.cancel.Check());
+  LBW_ASSIGN_OR_RETURN(model::ImportedModel imported,
+                       model::ImportOnnxModel(onnx, std::move(spec)));
+  LBW_RETURN_IF_ERROR(order.cancel.Check());
+  VersionDraft draft;
+  draft.model = std::string(order.model);
+  draft.source_artifact = std::string(order.artifact);
+  Version filled;
+  filled.import_notes = std::move(imported.notes);
+  return Publish(draft, imported.model, std::move(filled), target);
+}
+
 absl::StatusOr<Version> VersionBuilder::CreateModel(std::string_view model,
                                                     std::string_view artifact,
                                                     std::string_view spec,
@@ -117,18 +133,7 @@ absl::StatusOr<Version> VersionBuilder::CreateModel(std::string_view model,
                        base::StrCat(base::ModelName(model), " exists already"))
         .Field("model_id");
   }
-  LBW_ASSIGN_OR_RETURN(model::ModelSpec parsed, model::ParseSpec(spec));
-  LBW_ASSIGN_OR_RETURN(const std::string onnx, ReadOnnx(artifact));
-  LBW_RETURN_IF_ERROR(cancel.Check());
-  LBW_ASSIGN_OR_RETURN(model::ImportedModel imported,
-                       model::ImportOnnxModel(onnx, std::move(parsed)));
-  LBW_RETURN_IF_ERROR(cancel.Check());
-  VersionDraft draft;
-  draft.model = std::string(model);
-  draft.source_artifact = std::string(artifact);
-  Version filled;
-  filled.import_notes = std::move(imported.notes);
-  return Publish(draft, imported.model, std::move(filled), true);
+  return Import({model, artifact, spec, cancel}, Target::kNewModel);
 }
 
 absl::StatusOr<std::string> VersionBuilder::SpecOfNewestFloat(std::string_view model) const {
@@ -152,18 +157,7 @@ absl::StatusOr<Version> VersionBuilder::CreateVersion(std::string_view model,
   } else {
     LBW_RETURN_IF_ERROR(registry_.GetModel(model).status());
   }
-  LBW_ASSIGN_OR_RETURN(model::ModelSpec parsed, model::ParseSpec(spec_text));
-  LBW_ASSIGN_OR_RETURN(const std::string onnx, ReadOnnx(artifact));
-  LBW_RETURN_IF_ERROR(cancel.Check());
-  LBW_ASSIGN_OR_RETURN(model::ImportedModel imported,
-                       model::ImportOnnxModel(onnx, std::move(parsed)));
-  LBW_RETURN_IF_ERROR(cancel.Check());
-  VersionDraft draft;
-  draft.model = std::string(model);
-  draft.source_artifact = std::string(artifact);
-  Version filled;
-  filled.import_notes = std::move(imported.notes);
-  return Publish(draft, imported.model, std::move(filled), false);
+  return Import({model, artifact, spec_text, cancel}, Target::kNextVersion);
 }
 
 absl::StatusOr<VersionBuilder::Quantized> VersionBuilder::Quantize(
@@ -185,7 +179,8 @@ absl::StatusOr<VersionBuilder::Quantized> VersionBuilder::Quantize(
   draft.quantization_json = request.options_text;
   Version filled;
   filled.report_json = request.report_to_text(result.outcome);
-  LBW_ASSIGN_OR_RETURN(result.version, Publish(draft, model, std::move(filled), false));
+  LBW_ASSIGN_OR_RETURN(result.version,
+                       Publish(draft, model, std::move(filled), Target::kNextVersion));
   return result;
 }
 

@@ -84,9 +84,17 @@ class VersionBuilder {
                                                      const model::QuantizeProgress& progress) const;
 
  private:
+  enum class Target { kNewModel, kNextVersion };
+  struct ImportOrder {
+    std::string_view model;
+    std::string_view artifact;
+    std::string_view spec;
+    const base::CancelToken& cancel;
+  };
+  absl::StatusOr<Version> Import(const ImportOrder& order, Target target) const;
   absl::StatusOr<std::string> ReadOnnx(std::string_view artifact) const;
   absl::StatusOr<Version> Publish(const VersionDraft& draft, const model::Model& model,
-                                  Version filled, bool new_model) const;
+                                  Version filled, Target target) const;
   absl::StatusOr<std::string> SpecOfNewestFloat(std::string_view model) const;
 
   store::ArtifactStore& artifacts_;

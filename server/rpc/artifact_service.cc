@@ -116,9 +116,9 @@ grpc::ServerReadReactor<v1::WriteUploadRequest>* ArtifactService::WriteUpload(
 grpc::ServerUnaryReactor* ArtifactService::FinishUpload(grpc::CallbackServerContext* context,
                                                         const v1::FinishUploadRequest* request,
                                                         v1::Artifact* response) {
-  // Hashing a large file takes seconds.
+  // A pool of its own: no upload waits behind quantizations that take minutes.
   return RunUnary(
-      context, *context_.long_work,
+      context, *context_.hash_work,
       [this, request, response](const base::CancelToken& cancel) -> absl::Status {
         LBW_ASSIGN_OR_RETURN(const std::string id, base::ParseUploadName(request->name(), "name"));
         LBW_ASSIGN_OR_RETURN(const store::Artifact artifact,

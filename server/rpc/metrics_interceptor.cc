@@ -12,6 +12,7 @@
 #include "metrics/metrics.h"
 #include "rpc/method_name.h"
 #include "rpc/services.h"
+#include "rpc/side_calls.h"
 #include "rpc/status_mapping.h"
 
 namespace lbw::rpc {
@@ -27,15 +28,19 @@ constexpr size_t kMaxRequestIdBytes = 128;
 
 class MetricsInterceptor final : public Interceptor {
  public:
-  MetricsInterceptor(metrics::Metrics& metrics, ServerRpcInfo* info) : metrics_(metrics) {
+  MetricsInterceptor(metrics::Metrics& metrics, SideCalls& side_calls, ServerRpcInfo* info)
+      : metrics_(metrics), side_calls_(side_calls), context_(info->server_context()) {
     MethodName name = NameOfMethod(info->method());
     service_ = std::move(name.service);
     method_ = std::move(name.method);
     metrics_.RpcStarted(service_);
+    is_side_call_ = service_.rfind("lbw.", 0) != 0;
+    if (is_side_call_) side_calls_.Add(context_);
   }
 
   // gRPC destroys the interceptor with the call, also where no status was sent.
   ~MetricsInterceptor() override {
+    if (is_side_call_) side_calls_.Remove(context_);
     if (!ended_) End(grpc::StatusCode::CANCELLED, "the call ended without a status");
   }
 
@@ -83,29 +88,34 @@ class MetricsInterceptor final : public Interceptor {
   }
 
   metrics::Metrics& metrics_;
+  SideCalls& side_calls_;
+  const grpc::ServerContextBase* const context_;
   const base::Stopwatch watch_;
   std::string service_;
   std::string method_;
   std::string request_id_;
   bool ended_ = false;
+  bool is_side_call_ = false;
 };
 
 class Factory final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
-  explicit Factory(metrics::Metrics& metrics) : metrics_(metrics) {}
+  Factory(metrics::Metrics& metrics, SideCalls& side_calls)
+      : metrics_(metrics), side_calls_(side_calls) {}
   Interceptor* CreateServerInterceptor(ServerRpcInfo* info) override {
-    return new MetricsInterceptor(metrics_, info);
+    return new MetricsInterceptor(metrics_, side_calls_, info);
   }
 
  private:
   metrics::Metrics& metrics_;
+  SideCalls& side_calls_;
 };
 
 }  // namespace
 
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> NewMetricsInterceptorFactory(
-    metrics::Metrics& metrics) {
-  return std::make_unique<Factory>(metrics);
+    metrics::Metrics& metrics, SideCalls& side_calls) {
+  return std::make_unique<Factory>(metrics, side_calls);
 }
 
 }  // namespace lbw::rpc

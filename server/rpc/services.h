@@ -53,6 +53,7 @@ struct ServiceContext {
   registry::Registry* registry = nullptr;
   serving::Detector* detector = nullptr;
   metrics::Metrics* metrics = nullptr;
+  base::ThreadPool* hash_work = nullptr;   // FinishUpload: seconds for a large file
   base::ThreadPool* long_work = nullptr;   // quantize, import, export
   base::ThreadPool* short_work = nullptr;  // database and disk: everything else that may block
   const std::atomic<bool>* draining = nullptr;
@@ -79,8 +80,10 @@ class Services {
 
 // Counts, times and logs every call, also those that fail; the id of a call comes from the metadata
 // x-request-id or is made.
+class SideCalls;
+// Both are borrowed and outlive the grpc::Server.
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> NewMetricsInterceptorFactory(
-    metrics::Metrics& metrics);
+    metrics::Metrics& metrics, SideCalls& side_calls);
 
 }  // namespace lbw::rpc
 

@@ -74,7 +74,7 @@ absl::StatusOr<std::string> Annotate(const StageContext& context, const Call& ca
     item.color_index = found.class_index;
     items.push_back(std::move(item));
   }
-  detect::DrawBoxes(image, items);
+  LBW_RETURN_IF_ERROR(detect::DrawBoxes(image, items));
   return detect::EncodeImage(image, *call.request.options.annotate);
 }
 
@@ -143,9 +143,10 @@ void PreparePicture(const StageContext& context, Call& call, size_t index) {
   work.placements[index] = detect::PlacePicture(network.input, image->width, image->height);
   Batch& batch = BatchOf(call, index);
   const size_t elements = network.input_elements();
-  detect::Preprocess(
+  const absl::Status prepared = detect::Preprocess(
       *image, network.input,
       batch.input.mutable_as<float>().subspan((index - batch.first) * elements, elements));
+  if (!prepared.ok()) Fail(result, prepared, index);
 }
 
 size_t Compact(Call& call) {

@@ -225,6 +225,41 @@ TEST(AppServer, AfterShutdownNothingAnswersAndItMayBeAskedAgain) {
   EXPECT_EQ(HealthOf(channel, ""), -1 - static_cast<int>(grpc::StatusCode::UNAVAILABLE));
 }
 
+// Scenario: a client holds a reflection stream open, as others hold a health watch. The drain does
+// not wait for it.
+TEST(AppServer, AnOpenStreamOfASideServiceDoesNotHoldADrain) {
+  const testing::TempDir dir;
+  config::Config config = SmallConfig(dir);
+  config.drain_timeout = absl::Minutes(10);
+  auto app = app::App::Start(config);
+  ASSERT_TRUE(app.ok()) << app.status();
+  const auto channel = grpc::CreateChannel("127.0.0.1:" + std::to_string((*app)->grpc_port()),
+                                           grpc::InsecureChannelCredentials());
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto call = stub.PrepareCall(
+      &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  void* tag = nullptr;
+  bool ok = false;
+  call->StartCall(nullptr);
+  queue.Next(&tag, &ok);
+  ASSERT_TRUE(ok);
+  const base::Stopwatch patience;
+  while (Get((*app)->admin_port(), "/metrics")
+             .find("lbw_rpc_in_flight{service=\"grpc.reflection.v1alpha.ServerReflection\"} 1") ==
+         std::string::npos) {
+    ASSERT_LT(patience.ElapsedNs(), int64_t{20'000'000'000}) << "the stream did not arrive";
+  }
+  const base::Stopwatch drain;
+  (*app)->Shutdown();
+  EXPECT_LT(drain.ElapsedNs(), int64_t{60'000'000'000});
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  queue.Next(&tag, &ok);
+  EXPECT_FALSE(status.ok());
+}
+
 // A server that drains while an upload of 8 bytes has sent 4.
 class AppDrain : public ::testing::Test {
  protected:

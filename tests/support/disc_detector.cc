@@ -9,7 +9,6 @@
 namespace lbw::testing {
 namespace {
 
-constexpr int kPooled = kDiscInput / 4;  // 40
 constexpr int kWindow = 12;
 constexpr double kRadius = 3.0;   // of the anchor's disc, in pooled pixels of its level
 constexpr double kColour = 0.56;  // what a disc's colour plane holds inside

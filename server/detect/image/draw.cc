@@ -95,11 +95,7 @@ bool IsDrawable(const BoxXyxyPx& box) {
          std::isfinite(box.y_max);
 }
 
-}  // namespace
-
-void DrawBoxes(Image& image, absl::Span<const DrawItem> items) {
-  if (image.width < 1 || image.height < 1) return;
-  UseCallingThreadOnly();
+void DrawAll(Image& image, absl::Span<const DrawItem> items) {
   cv::Mat canvas(static_cast<int>(image.height), static_cast<int>(image.width), CV_8UC3,
                  image.rgb.data());
   const Pen pen = PenFor(image);
@@ -116,6 +112,14 @@ void DrawBoxes(Image& image, absl::Span<const DrawItem> items) {
               Clip(items[i].box, static_cast<float>(image.width), static_cast<float>(image.height)),
               items[i].text, pen, ColorOf(items[i].color_index));
   }
+}
+
+}  // namespace
+
+absl::Status DrawBoxes(Image& image, absl::Span<const DrawItem> items) {
+  if (image.width < 1 || image.height < 1) return absl::OkStatus();
+  UseCallingThreadOnly();
+  return CatchOpenCv("draw boxes", [&] { DrawAll(image, items); });
 }
 
 }  // namespace lbw::detect

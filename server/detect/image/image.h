@@ -45,7 +45,8 @@ absl::StatusOr<Image> DecodeImage(absl::Span<const std::byte> encoded,
 // Resizes and normalises into out [channels, height, width] f32 (one picture of an NCHW batch).
 // The same bits for a picture whatever else is in its batch. gray: luma of ITU-R BT.601. What the
 // picture does not fill (PlacePicture) is input.pad_value. Aborts where out has another size.
-void Preprocess(const Image& image, const InputSpec& input, absl::Span<float> out);
+// Errors: kInternal - OpenCV refused; kResourceExhausted, OUT_OF_ROOM. out is undefined then.
+absl::Status Preprocess(const Image& image, const InputSpec& input, absl::Span<float> out);
 
 struct DrawItem {
   BoxXyxyPx box;
@@ -55,7 +56,8 @@ struct DrawItem {
 // Draws boxes and labels in colours by class (color_index modulo the palette); line width and text
 // follow the picture's size. Earlier items lie on top. Boxes are clipped to the picture; one that
 // is not finite is left out. Labels: ASCII; other characters show as "?".
-void DrawBoxes(Image& image, absl::Span<const DrawItem> items);
+// Errors: kInternal - OpenCV refused; kResourceExhausted, OUT_OF_ROOM.
+absl::Status DrawBoxes(Image& image, absl::Span<const DrawItem> items);
 
 // JPEG with quality 92. Errors: kInternal.
 absl::StatusOr<std::string> EncodeImage(const Image& image, ImageFormat format);

@@ -57,6 +57,18 @@ void Turn(const cv::Mat& in, int orientation, cv::Mat& out) {
   }
 }
 
+void ResizeWithOpenCv(const Image& image, Interpolation interpolation, const ResizeTarget& target) {
+  cv::Mat out(static_cast<int>(target.height), static_cast<int>(target.width), CV_8UC3, target.rgb,
+              target.row_stride_bytes);
+  const cv::Mat in = ViewOf(image);
+  if (in.size() == out.size()) {
+    in.copyTo(out);
+  } else {
+    cv::resize(in, out, out.size(), 0, 0, ToOpenCv(interpolation));
+  }
+  LBW_CHECK(out.data == target.rgb);
+}
+
 }  // namespace
 
 void UseCallingThreadOnly() {
@@ -99,30 +111,43 @@ std::optional<std::string> EncodeWithOpenCv(const Image& image, ImageFormat form
   }
 }
 
-Image Upright(Image image, int orientation) {
+absl::Status CatchOpenCv(std::string_view what, const std::function<void()>& work) {
+  try {
+    work();
+    return absl::OkStatus();
+  } catch (const cv::Exception& error) {
+    // Out of memory is OpenCV's own exception too.
+    const bool memory = error.code == cv::Error::StsNoMem;
+    return base::Error(memory ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kInternal,
+                       memory ? base::reason::kOutOfRoom : base::reason::kInternal,
+                       base::StrCat("could not ", what, ": ", error.err));
+  } catch (const std::bad_alloc&) {
+    return base::Error(absl::StatusCode::kResourceExhausted, base::reason::kOutOfRoom,
+                       base::StrCat("could not ", what, ": out of memory"));
+  }
+}
+
+absl::StatusOr<Image> Upright(Image image, int orientation) {
   if (orientation <= 1 || orientation > 8) return image;
   UseCallingThreadOnly();
   Image turned;
   turned.width = orientation >= 5 ? image.height : image.width;
   turned.height = orientation >= 5 ? image.width : image.height;
-  turned.rgb.resize(image.rgb.size());
-  cv::Mat out = ViewOf(turned);
-  Turn(ViewOf(image), orientation, out);
-  LBW_CHECK(out.data == turned.rgb.data());  // it was given the right size, so it was not replaced
+  LBW_RETURN_IF_ERROR(CatchOpenCv("turn a picture upright", [&] {
+    turned.rgb.resize(image.rgb.size());
+    cv::Mat out = ViewOf(turned);
+    Turn(ViewOf(image), orientation, out);
+    LBW_CHECK(out.data == turned.rgb.data());  // given the right size, it was not replaced
+  }));
   return turned;
 }
 
-void ResizeInto(const Image& image, Interpolation interpolation, const ResizeTarget& target) {
+absl::Status ResizeInto(const Image& image, Interpolation interpolation,
+                        const ResizeTarget& target) {
   UseCallingThreadOnly();
-  cv::Mat out(static_cast<int>(target.height), static_cast<int>(target.width), CV_8UC3, target.rgb,
-              target.row_stride_bytes);
-  const cv::Mat in = ViewOf(image);
-  if (in.size() == out.size()) {
-    in.copyTo(out);
-  } else {
-    cv::resize(in, out, out.size(), 0, 0, ToOpenCv(interpolation));
-  }
-  LBW_CHECK(out.data == target.rgb);
+  const std::string what = base::StrCat("resize a picture of ", image.width, "x", image.height,
+                                        " to ", target.width, "x", target.height);
+  return CatchOpenCv(what, [&] { ResizeWithOpenCv(image, interpolation, target); });
 }
 
 }  // namespace lbw::detect

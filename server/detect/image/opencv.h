@@ -1,15 +1,17 @@
-// OpenCV behind our types: every call of it that the room makes outside drawing, with its
-// exceptions turned into a missing result. Private to the room; only opencv.cc and draw.cc see
-// OpenCV's headers.
+// OpenCV behind our types, its exceptions turned into a status or a missing result. Private to the
+// room; only opencv.cc and draw.cc see OpenCV's headers.
 //
 // Threads: pure; each call uses only the calling thread.
 #ifndef LBW_DETECT_IMAGE_OPENCV_H_
 #define LBW_DETECT_IMAGE_OPENCV_H_
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "detect/image/image.h"
 #include "detect/spec.h"
@@ -23,8 +25,12 @@ void UseCallingThreadOnly();
 std::optional<Image> DecodeWithOpenCv(absl::Span<const std::byte> encoded);
 std::optional<std::string> EncodeWithOpenCv(const Image& image, ImageFormat format);
 
-// The picture turned upright; orientation: EXIF's 1..8.
-Image Upright(Image image, int orientation);
+// Runs work. Errors: kInternal - OpenCV threw (names what was done); kResourceExhausted,
+// OUT_OF_ROOM - out of memory.
+absl::Status CatchOpenCv(std::string_view what, const std::function<void()>& work);
+
+// The picture turned upright; orientation: EXIF's 1..8. Errors: those of CatchOpenCv.
+absl::StatusOr<Image> Upright(Image image, int orientation);
 
 // out: [height, width, 3], borrowed; rows are row_stride_bytes apart.
 struct ResizeTarget {
@@ -33,7 +39,9 @@ struct ResizeTarget {
   int64_t height = 0;
   size_t row_stride_bytes = 0;
 };
-void ResizeInto(const Image& image, Interpolation interpolation, const ResizeTarget& target);
+// Errors: those of CatchOpenCv.
+absl::Status ResizeInto(const Image& image, Interpolation interpolation,
+                        const ResizeTarget& target);
 
 }  // namespace lbw::detect
 

@@ -46,7 +46,7 @@ void ToPlanes(const std::vector<uint8_t>& rgb, const InputSpec& input, float* ou
 
 }  // namespace
 
-void Preprocess(const Image& image, const InputSpec& input, absl::Span<float> out) {
+absl::Status Preprocess(const Image& image, const InputSpec& input, absl::Span<float> out) {
   const auto pixels = static_cast<size_t>(input.width * input.height);
   LBW_CHECK(out.size() == pixels * static_cast<size_t>(input.channels()));
   LBW_CHECK(image.width > 0 && image.height > 0);
@@ -56,10 +56,11 @@ void Preprocess(const Image& image, const InputSpec& input, absl::Span<float> ou
   const auto left = static_cast<size_t>(placement.offset_x);
   const auto top = static_cast<size_t>(placement.offset_y);
   const size_t stride = static_cast<size_t>(input.width) * 3;
-  ResizeInto(image, input.interpolation,
-             {canvas.data() + top * stride + left * 3, placement.resized_width,
-              placement.resized_height, stride});
+  LBW_RETURN_IF_ERROR(ResizeInto(image, input.interpolation,
+                                 {canvas.data() + top * stride + left * 3, placement.resized_width,
+                                  placement.resized_height, stride}));
   ToPlanes(canvas, input, out.data());
+  return absl::OkStatus();
 }
 
 }  // namespace lbw::detect

@@ -173,6 +173,7 @@ class TorchExecutorFactory final : public ExecutorFactory {
       graph::RemoveDeadNodes(compiled, own.fetch);
       graph::Constants used = UsedConstants(compiled, constants, own.fetch);
       LBW_RETURN_IF_ERROR(graph::MaterializeWeights(compiled, used));
+      LBW_RETURN_IF_ERROR(graph::FoldConstantViews(compiled, used, own.fetch));
       graph::FoldBatchNormalization(compiled, used, own.fetch);
       used = UsedConstants(compiled, used, own.fetch);
       auto executor = std::make_unique<TorchExecutor>(std::move(compiled), std::move(used),

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "base/strings.h"
@@ -47,6 +48,21 @@ absl::Status Parse(std::string_view bytes, const ImportLimits& limits, onnx::Mod
   return absl::OkStatus();
 }
 
+// Removes constants that nothing reads and lists them.
+void DropUnused(Imported& imported) {
+  std::set<std::string, std::less<>> read;
+  for (const Node& node : imported.graph.nodes) read.insert(node.inputs.begin(), node.inputs.end());
+  for (const ValueInfo& output : imported.graph.outputs) read.insert(output.name);
+  for (auto it = imported.constants.begin(); it != imported.constants.end();) {
+    if (read.count(it->first) != 0) {
+      ++it;
+      continue;
+    }
+    imported.dropped.push_back(it->first);
+    it = imported.constants.erase(it);
+  }
+}
+
 // One byte sequence of UTF-8 at the front: its length, 0 where it is none.
 size_t Utf8Length(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
@@ -81,7 +97,7 @@ bool IsCleanText(std::string_view text) {
   return true;
 }
 
-absl::StatusOr<Imported> ImportOnnx(std::string_view bytes, const ImportLimits& limits) {
+absl::StatusOr<Imported> ReadOnnx(std::string_view bytes, const ImportLimits& limits) {
   onnx::ModelProto model;
   LBW_RETURN_IF_ERROR(Parse(bytes, limits, model));
   Imported imported;
@@ -90,10 +106,17 @@ absl::StatusOr<Imported> ImportOnnx(std::string_view bytes, const ImportLimits& 
   model.Clear();
   if (imported.graph.inputs.empty()) return BadFile("the graph has no input");
   LBW_RETURN_IF_ERROR(SortNodes(imported.graph, imported.constants));
-  LBW_RETURN_IF_ERROR(FoldConstants(imported));
   DropUnused(imported);
   LBW_RETURN_IF_ERROR(Validate(imported.graph, imported.constants));
-  LBW_RETURN_IF_ERROR(MakeBatchSymbolic(imported.graph, imported.constants, imported.notes));
+  imported.graph.max_batch = 1;
+  return imported;
+}
+
+absl::StatusOr<Imported> ImportOnnx(std::string_view bytes, const ImportLimits& limits,
+                                    const PictureSize& picture) {
+  LBW_ASSIGN_OR_RETURN(Imported imported, ReadOnnx(bytes, limits));
+  LBW_RETURN_IF_ERROR(
+      MakeBatchSymbolic(imported.graph, imported.constants, picture, imported.notes));
   return imported;
 }
 

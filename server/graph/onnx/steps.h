@@ -41,13 +41,6 @@ absl::Status ReadGraph(onnx::GraphProto& proto, const ImportLimits& limits, Impo
 // Errors: BAD_GRAPH - names a value that nothing produces, or a node on a cycle.
 absl::Status SortNodes(Graph& graph, const Constants& constants);
 
-// Transpose, Reshape, Squeeze, Unsqueeze, Flatten, Identity and Cast of one constant become that
-// constant, under its name where nothing else reads it.
-absl::Status FoldConstants(Imported& imported);
-
-// Removes constants that nothing reads and lists them.
-void DropUnused(Imported& imported);
-
 }  // namespace lbw::graph
 
 #endif  // LBW_GRAPH_ONNX_STEPS_H_

@@ -34,6 +34,13 @@ TEST(Slice, InputsWithStepsAndNegativeSteps) {
   EXPECT_THAT(Floats((*backwards)[0]), ElementsAre(5, 3, 1));
 }
 
+TEST(Slice, BackwardsFromBeforeTheFirstTakesTheFirst) {
+  const base::Tensor x = base::Tensor::FromF32({1, 5}, {7, 1, 2, 3, 4});
+  const auto y = RunOneNode({"Slice", x, {Row({-50}), Row({-60}), Row({1}), Row({-1})}, {}});
+  ASSERT_TRUE(y.ok()) << y.status();
+  EXPECT_THAT(Floats((*y)[0]), ElementsAre(7));
+}
+
 TEST(Slice, AttributesOfOldOpsets) {
   const base::Tensor x = base::Tensor::FromF32({1, 4}, {0, 1, 2, 3});
   const auto result =

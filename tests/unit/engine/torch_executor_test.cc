@@ -104,6 +104,25 @@ TEST(TorchExecutor, FetchedValuesAreTheGraphsWhateverIsFoldedOrOverwritten) {
   }
 }
 
+// The weight as a linear layer stores it, [out, in], transposed by a node; as values, and as codes
+// whose stored bias belongs to the rows of what is stored.
+TEST(TorchExecutor, ATransposedWeightRunsAsValuesAndAsCodesWithABias) {
+  Net net;
+  net.graph.inputs = {{"x", base::DType::kF32, {graph::kBatch, 3}}};
+  net.graph.outputs = {{"y", base::DType::kF32, {}}};
+  net.graph.nodes = {MakeNode("Transpose", {"w"}, "t"), MakeNode("MatMul", {"x", "t"}, "y")};
+  net.constants.emplace("w", base::Tensor::FromF32({2, 3}, {1, 2, 4, -1, 1, 0.5F}));
+  const base::Tensor input = base::Tensor::FromF32({1, 3}, {1, 10, 100});
+  EXPECT_THAT(Floats(MustRun(net, CompileOptions(), input)[0]), ElementsAre(421, 59));
+  quant::TensorOptions options;
+  options.bits = 6;
+  auto codes = quant::QuantizeTensor(std::get<base::Tensor>(net.constants.at("w")).view(), options);
+  ASSERT_TRUE(codes.ok()) << codes.status();
+  codes->tensor.bias = {10, -20};
+  net.constants.insert_or_assign("w", std::move(codes->tensor));
+  EXPECT_THAT(Floats(MustRun(net, CompileOptions(), input)[0]), ElementsAre(431, 39));
+}
+
 TEST(TorchExecutor, InputIsNeverOverwritten) {
   Net net;
   net.graph.inputs = {{"x", base::DType::kF32, {graph::kBatch, 4}}};

@@ -25,11 +25,15 @@ TEST(ApOf, IsOneForAPerfectRankingAndZeroForNone) {
   EXPECT_EQ(ApOf(std::vector<Step>{{0, 1, 1}}, 3).eleven_point, 0);
 }
 
-// 3 of 10, then a false one: precision 1 at recall 0.3 exactly, which reaches four points.
-TEST(ApOf, ReachesATenthExactly) {
-  const std::vector<Step> steps = {{1, 0, 0.9F}, {2, 0, 0.8F}, {3, 0, 0.7F}, {3, 1, 0.6F}};
-  EXPECT_DOUBLE_EQ(ApOf(steps, 10).eleven_point, 4.0 / 11);
+// Recall 2/10 reaches the point 0.2; recall 3/10 lies below 3 * 0.1 in floating point.
+TEST(ApOf, HasItsElevenPointsWhereFloatingPointPutsThem) {
+  std::vector<Step> steps = {{1, 0, 0.9F}, {2, 0, 0.8F}};
+  EXPECT_DOUBLE_EQ(ApOf(steps, 10).eleven_point, 3.0 / 11);
+  steps.push_back({3, 0, 0.7F});
+  EXPECT_DOUBLE_EQ(ApOf(steps, 10).eleven_point, 3.0 / 11);
   EXPECT_NEAR(ApOf(steps, 10).area, 0.3, 1e-12);
+  steps.push_back({4, 0, 0.6F});
+  EXPECT_DOUBLE_EQ(ApOf(steps, 10).eleven_point, 5.0 / 11);
 }
 
 TEST(ApOf, LooksAtTheBestPrecisionFurtherOn) {

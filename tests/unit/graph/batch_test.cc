@@ -22,7 +22,7 @@ using testing_support::MakeNode;
 using testing_support::Net;
 
 absl::Status Prove(Net& net, std::vector<std::string>& notes) {
-  return MakeBatchSymbolic(net.graph, net.constants, notes);
+  return MakeBatchSymbolic(net.graph, net.constants, {}, notes);
 }
 
 std::vector<int64_t> Known(const Net& net, const std::string& name) {

@@ -1,12 +1,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "graph/onnx/import.h"
+#include "support/test_data.h"
 #include "unit/graph/onnx_model.h"
 
 namespace lbw::graph {
@@ -58,7 +63,7 @@ TEST(ImportOnnx, SortsNodesAndDropsWhatNothingReads) {
 }
 
 // W^T by a Transpose node, then MatMul: exporters of linear layers.
-TEST(ImportOnnx, AFoldedConstantKeepsItsInitializersName) {
+TEST(ImportOnnx, ATransposedWeightKeepsNameShapeAndValuesOfTheFile) {
   Model model;
   model.Input("x", {-1, 3});
   model.Output("y");
@@ -68,14 +73,20 @@ TEST(ImportOnnx, AFoldedConstantKeepsItsInitializersName) {
   model.Node("MatMul", {"x", "u"}, {"y"});
   const auto imported = ImportOnnx(model.Bytes());
   ASSERT_TRUE(imported.ok()) << imported.status();
-  ASSERT_EQ(imported->graph.nodes.size(), 1U);
-  EXPECT_THAT(imported->graph.nodes[0].inputs, ElementsAre("x", "fc.weight"));
-  const auto& weight = std::get<base::Tensor>(imported->constants.at("fc.weight"));
-  EXPECT_THAT(weight.shape(), ElementsAre(3, 2));
-  EXPECT_THAT(weight.as<float>(), ElementsAre(0, 3, 1, 4, 2, 5));
+  EXPECT_EQ(imported->graph.nodes.size(), 3U);
+  EXPECT_EQ(imported->graph.max_batch, 0);
+  EXPECT_THAT(imported->graph.outputs[0].shape, ElementsAre(kBatch, 2));
+  ASSERT_EQ(imported->constants.size(), 1U);
+  const auto& stored = std::get<base::Tensor>(imported->constants.at("fc.weight"));
+  EXPECT_THAT(stored.shape(), ElementsAre(2, 3));
+  EXPECT_THAT(stored.as<float>(), ElementsAre(0, 1, 2, 3, 4, 5));
+  const std::vector<Weight> weights = FindWeights(imported->graph, imported->constants, {});
+  ASSERT_EQ(weights.size(), 1U);
+  EXPECT_EQ(weights[0].constant, "fc.weight");
+  EXPECT_EQ(weights[0].axis, 0);  // of [2, 3]: the two outputs
 }
 
-TEST(ImportOnnx, AConstantThatOthersReadIsFoldedUnderItsOwnName) {
+TEST(ImportOnnx, AWeightReadDirectlyAndTransposedIsOneWeight) {
   Model model;
   model.Input("x", {-1, 2});
   model.Output("y");
@@ -85,10 +96,72 @@ TEST(ImportOnnx, AConstantThatOthersReadIsFoldedUnderItsOwnName) {
   model.Node("MatMul", {"a", "wt"}, {"y"});
   const auto imported = ImportOnnx(model.Bytes());
   ASSERT_TRUE(imported.ok()) << imported.status();
-  EXPECT_THAT(std::get<base::Tensor>(imported->constants.at("w")).as<float>(),
-              ElementsAre(0, 1, 2, 3));
-  EXPECT_THAT(std::get<base::Tensor>(imported->constants.at("wt")).as<float>(),
-              ElementsAre(0, 2, 1, 3));
+  EXPECT_EQ(imported->constants.size(), 1U);
+  const std::vector<Weight> weights = FindWeights(imported->graph, imported->constants, {});
+  ASSERT_EQ(weights.size(), 1U);
+  EXPECT_THAT(weights[0].nodes, ElementsAre("a", "y"));
+  EXPECT_EQ(weights[0].axis, 1);
+}
+
+// An exporter's leading 1 behind an Identity: the stored shape stays, the Reshape gets its own.
+TEST(ImportOnnx, AReshapeWhoseShapeIsAViewOfAConstantTakesAnyBatch) {
+  Model model;
+  model.Input("x", {-1, 2, 4});
+  model.Output("y");
+  model.Ints("to", {1, -1});
+  model.Node("Identity", {"to"}, {"same"});
+  model.Node("Reshape", {"x", "same"}, {"y"});
+  const auto imported = ImportOnnx(model.Bytes());
+  ASSERT_TRUE(imported.ok()) << imported.status();
+  EXPECT_EQ(imported->graph.max_batch, 0) << ::testing::PrintToString(imported->notes);
+  EXPECT_THAT(imported->graph.outputs[0].shape, ElementsAre(kBatch, 8));
+  EXPECT_THAT(std::get<base::Tensor>(imported->constants.at("to")).as<int64_t>(),
+              ElementsAre(1, -1));
+  EXPECT_TRUE(Validate(imported->graph, imported->constants).ok());
+}
+
+// Open height and width, then a layer with a fixed number of inputs: 96 x 64 only.
+Model FixedByALayer() {
+  Model model;
+  model.Input("x", {-1, 1, -1, -1});
+  model.Output("y");
+  SetInts(model.Node("MaxPool", {"x"}, {"p"}), "kernel_shape", {32, 32});
+  SetInts(*model.graph().mutable_node(0), "strides", {32, 32});
+  model.Node("Flatten", {"p"}, {"f"});
+  model.Floats("w", {6, 2});
+  model.Node("MatMul", {"f", "w"}, {"y"});
+  return model;
+}
+
+TEST(ImportOnnx, AGraphThatIsValidAtThePicturesSizeOnlyIsTriedAtThatSize) {
+  const std::string bytes = FixedByALayer().Bytes();
+  EXPECT_EQ(base::GetErrorDetails(ImportOnnx(bytes).status()).reason, "BAD_GRAPH");
+  const auto imported = ImportOnnx(bytes, {}, {.channels = 1, .height = 96, .width = 64});
+  ASSERT_TRUE(imported.ok()) << imported.status();
+  EXPECT_EQ(imported->graph.max_batch, 0) << ::testing::PrintToString(imported->notes);
+  EXPECT_THAT(imported->graph.outputs[0].shape, ElementsAre(kBatch, 2));
+}
+
+TEST(ReadOnnx, NeedsNoPicturesSize) {
+  const auto read = ReadOnnx(FixedByALayer().Bytes());
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(FindWeights(read->graph, read->constants, {}).size(), 1U);
+}
+
+TEST(ImportOnnx, EveryRealNetworkIsRead) {
+  const std::optional<std::string> data = testing::TestDataDir();
+  if (!data.has_value()) GTEST_SKIP() << "LBW_TEST_DATA is not set";
+  int files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(*data)) {
+    if (entry.path().extension() != ".onnx") continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(file)),
+                            std::istreambuf_iterator<char>());
+    const auto imported = ImportOnnx(bytes);
+    EXPECT_TRUE(imported.ok()) << entry.path() << ": " << imported.status();
+    ++files;
+  }
+  EXPECT_GT(files, 0);
 }
 
 TEST(ImportOnnx, HalfPrecisionWeightsBecomeF32) {
@@ -220,6 +293,21 @@ INSTANTIATE_TEST_SUITE_P(
                   tensor.add_int32_data(200);
                 },
                 "BAD_FILE", "does not fit I8"},
+        BadCase{"strides_as_floats_are_not_ignored",
+                [](Model& m) {
+                  auto* attribute = NodeAt(m, 0).add_attribute();
+                  attribute->set_name("strides");
+                  attribute->set_type(onnx::AttributeProto::FLOATS);
+                  attribute->add_floats(2);
+                  attribute->add_floats(2);
+                },
+                "BAD_GRAPH",
+                "node first (Conv): attribute strides is of type FLOATS; INTS is expected"},
+        BadCase{"a_misspelt_attribute_is_not_ignored",
+                [](Model& m) {
+                  SetInts(NodeAt(m, 0), "stride", {2, 2});
+                },
+                "UNSUPPORTED_OPERATOR", "node first (Conv): attribute stride is not known"},
         BadCase{"external_data",
                 [](Model& m) {
                   Weight(m).set_data_location(onnx::TensorProto::EXTERNAL);

@@ -1,7 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graph/graph.h"
@@ -111,6 +113,102 @@ TEST(FindWeights, IntegersAndVectorsAreNoWeights) {
   net.Add(MakeNode("MatMul", {"x", "vector"}, {"y"}));
   EXPECT_TRUE(FindWeights(net.graph, net.constants, {}).empty());
 }
+
+struct ViewCase {
+  std::string name;
+  base::Shape stored;
+  std::vector<Node> views;  // from "w" to "v"
+  std::string op;
+  std::map<std::string, Attribute> attributes;
+  int axis = 0;  // -1: no weight
+};
+
+class Views : public ::testing::TestWithParam<ViewCase> {};
+
+TEST_P(Views, RowsAreThoseOfTheStoredConstant) {
+  const ViewCase& c = GetParam();
+  Net net;
+  net.Input("x", {kBatch, 4});
+  net.Output("y");
+  net.constants.emplace("w", Counting(c.stored));
+  net.constants.emplace("two_four", testing_support::Ints({2, 4}));
+  net.constants.emplace("two_two_two_one", testing_support::Ints({2, 2, 2, 1}));
+  for (const Node& node : c.views) net.Add(node);
+  net.Add(MakeNode(c.op, {"x", "v"}, {"y"}, c.attributes));
+  const std::vector<Weight> weights = FindWeights(net.graph, net.constants, {});
+  ASSERT_EQ(weights.size(), c.axis < 0 ? 0U : 1U);
+  if (c.axis < 0) return;
+  EXPECT_EQ(weights[0].constant, "w");
+  EXPECT_EQ(weights[0].axis, c.axis);
+  EXPECT_THAT(weights[0].nodes, ElementsAre("y_node"));
+}
+
+Node View(const std::string& op, std::vector<std::string> inputs, const std::string& output,
+          std::map<std::string, Attribute> attributes = {}) {
+  return MakeNode(op, std::move(inputs), {output}, std::move(attributes));
+}
+const std::vector<int64_t> kHwio = {3, 2, 0, 1};
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, Views,
+    ::testing::Values(
+        ViewCase{"transpose", {7, 4}, {View("Transpose", {"w"}, "v")}, "MatMul", {}, 0},
+        ViewCase{"transpose_twice",
+                 {4, 7},
+                 {View("Transpose", {"w"}, "t"), View("Transpose", {"t"}, "v")},
+                 "MatMul",
+                 {},
+                 1},
+        ViewCase{"convolution_stored_with_channels_last",
+                 {3, 3, 4, 8},
+                 {View("Transpose", {"w"}, "v", {{"perm", kHwio}})},
+                 "Conv",
+                 {},
+                 3},
+        ViewCase{"grouped_deconvolution_whose_groups_moved",
+                 {2, 4, 3, 3},
+                 {View("Transpose", {"w"}, "v", {{"perm", std::vector<int64_t>{1, 0, 2, 3}}})},
+                 "ConvTranspose",
+                 {{"group", int64_t{2}}},
+                 -1},
+        ViewCase{"unsqueeze_of_a_linear_layer",
+                 {8, 4},
+                 {View("Unsqueeze", {"w"}, "v", {{"axes", std::vector<int64_t>{2, 3}}})},
+                 "Conv",
+                 {},
+                 0},
+        ViewCase{"reshape_that_keeps_the_rows",
+                 {2, 4, 1},
+                 {View("Identity", {"two_four"}, "to"), View("Reshape", {"w", "to"}, "v")},
+                 "Gemm",
+                 {},
+                 1},
+        ViewCase{"reshape_that_merges_the_rows",
+                 {2, 2, 2},
+                 {View("Reshape", {"w", "two_four"}, "v")},
+                 "Gemm",
+                 {},
+                 -1},
+        ViewCase{"reshape_that_splits_the_rows",
+                 {4, 2, 1},
+                 {View("Reshape", {"w", "two_two_two_one"}, "v")},
+                 "ConvTranspose",
+                 {},
+                 -1},
+        ViewCase{"cast_through_integers",
+                 {7, 4},
+                 {View("Cast", {"w"}, "i", {{"to", int64_t{7}}}),
+                  View("Cast", {"i"}, "v", {{"to", int64_t{1}}})},
+                 "MatMul",
+                 {},
+                 -1},
+        ViewCase{"cast_to_half",
+                 {7, 4},
+                 {View("Cast", {"w"}, "v", {{"to", int64_t{10}}})},
+                 "MatMul",
+                 {},
+                 1}),
+    [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace lbw::graph

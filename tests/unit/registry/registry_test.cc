@@ -32,7 +32,7 @@ TEST_F(RegistryTest, AModelIsMadePublishedAndFound) {
   EXPECT_EQ(found.bundle_bytes, 77u);
   EXPECT_EQ(found.source_artifact, draft.source_artifact);
   EXPECT_EQ(found.spec_json, R"({"head":{}})");
-  EXPECT_EQ(found.report_json, R"({"rows":[]})");
+  EXPECT_EQ(registry_->GetVersion("face", 1)->report_json, R"({"rows":[]})");
   EXPECT_EQ(found.head_kind, "ssd");
   EXPECT_EQ(found.max_batch, 1);
   EXPECT_THAT(found.classes, ElementsAre("mask", "no \"mask\""));

@@ -22,7 +22,7 @@ bool IsPlain(const Image& image, int64_t x, int64_t y, uint8_t value) {
 
 TEST(DrawBoxes, FramesTheBoxAndLeavesItsInside) {
   Image image = Plain(200, 150, 90);
-  DrawBoxes(image, {{{40, 50, 140, 120}, "", 0}});
+  EXPECT_TRUE(DrawBoxes(image, {{{40, 50, 140, 120}, "", 0}}).ok());
   for (const auto& at : {std::array<int64_t, 2>{40, 85}, {139, 85}, {90, 50}, {90, 119}}) {
     EXPECT_FALSE(IsPlain(image, at[0], at[1], 90)) << at[0] << " " << at[1];
   }
@@ -33,14 +33,14 @@ TEST(DrawBoxes, FramesTheBoxAndLeavesItsInside) {
 TEST(DrawBoxes, ClassesHaveTheirColours) {
   Image first = Plain(100, 100, 90);
   Image second = first;
-  DrawBoxes(first, {{{20, 20, 80, 80}, "", 0}});
-  DrawBoxes(second, {{{20, 20, 80, 80}, "", 1}});
+  EXPECT_TRUE(DrawBoxes(first, {{{20, 20, 80, 80}, "", 0}}).ok());
+  EXPECT_TRUE(DrawBoxes(second, {{{20, 20, 80, 80}, "", 1}}).ok());
   EXPECT_NE(first.rgb, second.rgb);
 }
 
 TEST(DrawBoxes, LabelsStayInsideThePicture) {
   Image image = Plain(200, 150, 90);
-  DrawBoxes(image, {{{150, 2, 199, 60}, "a label 0.97", 2}});
+  EXPECT_TRUE(DrawBoxes(image, {{{150, 2, 199, 60}, "a label 0.97", 2}}).ok());
   // It moved left to fit, and below the box's upper edge.
   int changed_left_of_the_box = 0;
   for (int64_t y = 0; y < 60; ++y) {
@@ -52,10 +52,12 @@ TEST(DrawBoxes, LabelsStayInsideThePicture) {
 TEST(DrawBoxes, LinesGrowWithThePicture) {
   const auto frame_width = [](int64_t side) {
     Image image = Plain(side, side, 90);
-    DrawBoxes(image, {{{static_cast<float>(side) / 4, static_cast<float>(side) / 4,
-                        static_cast<float>(side) * 3 / 4, static_cast<float>(side) * 3 / 4},
-                       "",
-                       0}});
+    EXPECT_TRUE(
+        DrawBoxes(image, {{{static_cast<float>(side) / 4, static_cast<float>(side) / 4,
+                            static_cast<float>(side) * 3 / 4, static_cast<float>(side) * 3 / 4},
+                           "",
+                           0}})
+            .ok());
     int width = 0;
     for (int64_t x = 0; x < side / 2; ++x) width += IsPlain(image, x, side / 2, 90) ? 0 : 1;
     return width;
@@ -69,15 +71,16 @@ TEST(DrawBoxes, SurvivesHostileBoxes) {
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
   Image image = Plain(60, 40, 90);
   const Image before = image;
-  DrawBoxes(image, {{{kNan, 0, 10, 10}, "x", 0}, {{0, 0, kInf, 10}, "x", 0}});
+  EXPECT_TRUE(DrawBoxes(image, {{{kNan, 0, 10, 10}, "x", 0}, {{0, 0, kInf, 10}, "x", 0}}).ok());
   EXPECT_EQ(image.rgb, before.rgb);
-  DrawBoxes(image, {{{-1e30F, -1e30F, 1e30F, 1e30F}, std::string(500, 'w'), -7},
-                    {{50, 30, 10, 5}, "turned round", 2'000'000'000}});
+  EXPECT_TRUE(DrawBoxes(image, {{{-1e30F, -1e30F, 1e30F, 1e30F}, std::string(500, 'w'), -7},
+                                {{50, 30, 10, 5}, "turned round", 2'000'000'000}})
+                  .ok());
   EXPECT_EQ(image.rgb.size(), before.rgb.size());
   Image tiny = Plain(1, 1, 0);
-  DrawBoxes(tiny, {{{0, 0, 1, 1}, "one pixel", 3}});
+  EXPECT_TRUE(DrawBoxes(tiny, {{{0, 0, 1, 1}, "one pixel", 3}}).ok());
   Image none;
-  DrawBoxes(none, {{{0, 0, 1, 1}, "nothing", 3}});
+  EXPECT_TRUE(DrawBoxes(none, {{{0, 0, 1, 1}, "nothing", 3}}).ok());
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ InputSpec Input(int64_t height, int64_t width) {
 
 std::vector<float> Prepare(const Image& image, const InputSpec& input) {
   std::vector<float> out(static_cast<size_t>(input.channels() * input.height * input.width), -1e9F);
-  Preprocess(image, input, absl::MakeSpan(out));
+  EXPECT_TRUE(Preprocess(image, input, absl::MakeSpan(out)).ok());
   return out;
 }
 
@@ -147,6 +147,29 @@ TEST(Preprocess, EqualsTheGoldenInputOfARealNetwork) {
     worst = std::max(worst, std::abs(out[i] - golden.as<float>()[i]));
   }
   EXPECT_LE(worst, 1e-6F);
+}
+
+TEST(Preprocess, TakesPicturesOfOneRowOrOneColumn) {
+  InputSpec input;
+  input.width = 16;
+  input.height = 16;
+  std::vector<float> out(3 * 16 * 16);
+  for (const Resize resize : {Resize::kStretch, Resize::kLetterbox}) {
+    for (const Interpolation interpolation : {Interpolation::kNearest, Interpolation::kLinear,
+                                              Interpolation::kArea, Interpolation::kCubic}) {
+      input.resize = resize;
+      input.interpolation = interpolation;
+      for (const bool wide : {true, false}) {
+        Image image;
+        image.width = wide ? 1'000'000 : 1;
+        image.height = wide ? 1 : 1'000'000;
+        image.rgb.assign(3'000'000, 200);
+        // Done or refused, never an exception.
+        const absl::Status status = Preprocess(image, input, absl::MakeSpan(out));
+        EXPECT_TRUE(status.ok() || status.code() == absl::StatusCode::kInternal) << status;
+      }
+    }
+  }
 }
 
 }  // namespace
