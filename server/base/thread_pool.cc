@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -22,6 +23,10 @@ ThreadPool::ThreadPool(Options options) : options_(std::move(options)) {
 ThreadPool::~ThreadPool() { Shutdown(); }
 
 absl::Status ThreadPool::Submit(absl::AnyInvocable<void()> task) {
+  return Enqueue(std::move(task)).status();
+}
+
+absl::StatusOr<ThreadPool::Ticket> ThreadPool::Enqueue(absl::AnyInvocable<void()> task) {
   absl::MutexLock lock(&mu_);
   if (stopping_) {
     return Error(absl::StatusCode::kUnavailable, reason::kDraining,
@@ -32,8 +37,20 @@ absl::Status ThreadPool::Submit(absl::AnyInvocable<void()> task) {
                  StrCat("the queue of ", options_.name, " is full: tasks=", queue_.size(),
                         " limit=", options_.max_queue));
   }
-  queue_.push_back(std::move(task));
-  return absl::OkStatus();
+  queue_.push_back({next_ticket_, std::move(task)});
+  return next_ticket_++;
+}
+
+bool ThreadPool::Withdraw(Ticket ticket) {
+  Task withdrawn;  // destroyed after the lock is released: its captures may do anything
+  absl::MutexLock lock(&mu_);
+  const auto found =
+      std::lower_bound(queue_.begin(), queue_.end(), ticket,
+                       [](const Task& task, Ticket wanted) { return task.ticket < wanted; });
+  if (found == queue_.end() || found->ticket != ticket) return false;
+  withdrawn = std::move(*found);
+  queue_.erase(found);
+  return true;
 }
 
 void ThreadPool::Shutdown() {
@@ -61,7 +78,7 @@ void ThreadPool::Run(size_t index) {
     {
       absl::MutexLock lock(&mu_, absl::Condition(&ready));
       if (queue_.empty()) return;  // stopping, and everything queued is done
-      task = std::move(queue_.front());
+      task = std::move(queue_.front().run);
       queue_.pop_front();
     }
     task();

@@ -14,12 +14,14 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/status.h"
 #include "base/thread_pool.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
@@ -36,14 +38,50 @@ inline base::CancelToken MakeToken(const CancelFlag& flag,
                            absl::FromChrono(context.deadline()));
 }
 
+// The place of a call's work in a pool's queue: a call that is cancelled, or whose deadline passes,
+// while it waits leaves the queue at once.
+class PoolPlace {
+ public:
+  // Errors: the pool's.
+  absl::Status Enter(base::ThreadPool& pool, absl::AnyInvocable<void()> task)
+      ABSL_LOCKS_EXCLUDED(mu_) {
+    const absl::StatusOr<base::ThreadPool::Ticket> ticket = pool.Enqueue(std::move(task));
+    if (!ticket.ok()) return ticket.status();
+    absl::MutexLock lock(&mu_);
+    pool_ = &pool;
+    ticket_ = *ticket;
+    return absl::OkStatus();
+  }
+  // True, once, where the work had not begun; then it never will, and the caller ends the call.
+  bool Leave() ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    return pool_ != nullptr && pool_->Withdraw(ticket_);
+  }
+
+ private:
+  absl::Mutex mu_;
+  base::ThreadPool* pool_ ABSL_GUARDED_BY(mu_) = nullptr;
+  base::ThreadPool::Ticket ticket_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+inline absl::Status LeftTheQueue() {
+  return base::Error(absl::StatusCode::kCancelled, base::reason::kCancelled,
+                     "the call was given up while it waited");
+}
+
 // A unary call whose answer comes from another thread: exactly one Finish.
 class UnaryCall final : public grpc::ServerUnaryReactor {
  public:
-  void OnCancel() override { cancelled_->store(true, std::memory_order_relaxed); }
+  void OnCancel() override {
+    cancelled_->store(true);
+    if (place_.Leave()) Finish(ToGrpcStatus(LeftTheQueue()));
+  }
   void OnDone() override { delete this; }
   const CancelFlag& cancelled() const { return cancelled_; }
+  PoolPlace& place() { return place_; }
 
  private:
+  PoolPlace place_;
   const CancelFlag cancelled_ = std::make_shared<std::atomic<bool>>(false);
 };
 
@@ -54,12 +92,18 @@ grpc::ServerUnaryReactor* RunUnary(grpc::CallbackServerContext* context, base::T
                                    Work work) {
   auto* call = new UnaryCall;
   const base::CancelToken token = MakeToken(call->cancelled(), *context);
-  const absl::Status queued = pool.Submit([call, token, work = std::move(work)]() mutable {
-    absl::Status status = token.Check();
-    if (status.ok()) status = work(token);
-    call->Finish(ToGrpcStatus(status));
-  });
-  if (!queued.ok()) call->Finish(ToGrpcStatus(queued));
+  const absl::Status queued =
+      call->place().Enter(pool, [call, token, work = std::move(work)]() mutable {
+        absl::Status status = token.Check();
+        if (status.ok()) status = work(token);
+        call->Finish(ToGrpcStatus(status));
+      });
+  // gRPC acts on Finish only after the handler has returned: the call is still here.
+  if (!queued.ok()) {
+    call->Finish(ToGrpcStatus(queued));
+  } else if (call->cancelled()->load() && call->place().Leave()) {
+    call->Finish(ToGrpcStatus(LeftTheQueue()));
+  }
   return call;
 }
 
@@ -69,9 +113,13 @@ grpc::ServerUnaryReactor* RunUnary(grpc::CallbackServerContext* context, base::T
 template <typename Response>
 class ProgressCall final : public grpc::ServerWriteReactor<Response> {
  public:
-  void OnCancel() override { cancelled_->store(true, std::memory_order_relaxed); }
+  void OnCancel() override {
+    cancelled_->store(true);
+    if (place_.Leave()) End(LeftTheQueue(), std::nullopt);
+  }
   void OnDone() override { delete this; }
   const CancelFlag& cancelled() const { return cancelled_; }
+  PoolPlace& place() { return place_; }
 
   // At most ten a second are sent, the rest cost nothing but the call.
   template <typename Fill>
@@ -141,6 +189,7 @@ class ProgressCall final : public grpc::ServerWriteReactor<Response> {
     if (next == Next::kFinish) this->Finish(ending_);
   }
 
+  PoolPlace place_;
   const CancelFlag cancelled_ = std::make_shared<std::atomic<bool>>(false);
   int64_t last_progress_ns_ = 0;  // the work's own
   Response sending_;              // gRPC's while writing_
@@ -161,20 +210,25 @@ grpc::ServerWriteReactor<Response>* RunWithProgress(grpc::CallbackServerContext*
                                                     base::ThreadPool& pool, Work work) {
   auto* call = new ProgressCall<Response>;
   const base::CancelToken token = MakeToken(call->cancelled(), *context);
-  const absl::Status queued = pool.Submit([call, token, work = std::move(work)]() mutable {
-    absl::Status status = token.Check();
-    if (!status.ok()) {
-      call->End(status, std::nullopt);
-      return;
-    }
-    absl::StatusOr<Response> result = work(*call, token);
-    if (result.ok()) {
-      call->End(absl::OkStatus(), *std::move(result));
-    } else {
-      call->End(result.status(), std::nullopt);
-    }
-  });
-  if (!queued.ok()) call->End(queued, std::nullopt);
+  const absl::Status queued =
+      call->place().Enter(pool, [call, token, work = std::move(work)]() mutable {
+        absl::Status status = token.Check();
+        if (!status.ok()) {
+          call->End(status, std::nullopt);
+          return;
+        }
+        absl::StatusOr<Response> result = work(*call, token);
+        if (result.ok()) {
+          call->End(absl::OkStatus(), *std::move(result));
+        } else {
+          call->End(result.status(), std::nullopt);
+        }
+      });
+  if (!queued.ok()) {
+    call->End(queued, std::nullopt);
+  } else if (call->cancelled()->load() && call->place().Leave()) {
+    call->End(LeftTheQueue(), std::nullopt);
+  }
   return call;
 }
 

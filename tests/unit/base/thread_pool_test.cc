@@ -109,5 +109,31 @@ TEST(ThreadPool, ThreadsRunAtTheSameTimeAndCarryTheirNames) {
   EXPECT_THAT(names, ::testing::UnorderedElementsAre("a-pool-0", "a-pool-1"));
 }
 
+TEST(ThreadPool, AWithdrawnTaskNeverRunsAndFreesItsPlace) {
+  ThreadPool pool(Options(1, 2));
+  absl::Notification started;
+  absl::Notification go;
+  const auto running = pool.Enqueue([&] {
+    started.Notify();
+    go.WaitForNotification();
+  });
+  ASSERT_TRUE(running.ok());
+  started.WaitForNotification();
+  std::atomic<int> ran{0};
+  const auto first = pool.Enqueue([&] { ran += 1; });
+  const auto second = pool.Enqueue([&] { ran += 10; });
+  ASSERT_TRUE(first.ok());
+  ASSERT_TRUE(second.ok());
+  EXPECT_FALSE(pool.Submit([] {}).ok());
+  EXPECT_FALSE(pool.Withdraw(*running));
+  EXPECT_TRUE(pool.Withdraw(*first));
+  EXPECT_FALSE(pool.Withdraw(*first));
+  EXPECT_TRUE(pool.Submit([&] { ran += 100; }).ok());
+  go.Notify();
+  pool.Shutdown();
+  EXPECT_EQ(ran, 110);
+  EXPECT_FALSE(pool.Withdraw(*second));
+}
+
 }  // namespace
 }  // namespace lbw::base
