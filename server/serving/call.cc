@@ -12,8 +12,8 @@ Call::Call(DetectRequest call_request, Done done, CallSet& live)
 
 bool Call::Finish(absl::StatusOr<DetectResponse> result) {
   if (finished_.exchange(true, std::memory_order_acq_rel)) return false;
-  if (const std::shared_ptr<ServedVersion> version = this->version()) version->Remove(this);
   GiveSlotBack();
+  if (const std::shared_ptr<ServedVersion> version = this->version()) version->Remove(this);
   Done done = std::move(done_);
   done(std::move(result));
   live_.Forget(this);
@@ -54,9 +54,10 @@ void Call::GrowSlot(uint64_t bytes) {
 }
 
 void Call::GiveSlotBack() {
-  Slot slot;
+  // Under the lock to its end: when a second caller returns, the place is free as well. The
+  // version, whose lock this takes, is kept alive by use_ and never calls back.
   absl::MutexLock lock(&mu_);
-  std::swap(slot_, slot);
+  slot_.Reset();
 }
 
 std::shared_ptr<ServedVersion> Call::version() const {

@@ -44,6 +44,11 @@ absl::Status Busy(const absl::Status& refused) {
       .RetryAfterMs(kRetryMs);
 }
 
+// A place in a full queue may be held by a call that nobody wants any more.
+bool IsFull(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kResourceExhausted;
+}
+
 // The way of a call: Detect -> Resolve -> (wait for Load) -> Prepare -> the version's thread ->
 // RunCall -> Finish. Every arrow but the first goes to another thread.
 class DetectorImpl final : public Detector {
@@ -130,6 +135,10 @@ class DetectorImpl final : public Detector {
         EncodedBytes(call->request) +
         (network == nullptr ? 0 : InputBytes(*network, call->request.images.size()));
     absl::StatusOr<Slot> slot = ServedVersion::TakeSlot(version, call->work.counted_bytes);
+    if (IsFull(slot.status())) {
+      supervisor_.EndUnwanted();
+      slot = ServedVersion::TakeSlot(version, call->work.counted_bytes);
+    }
     if (!slot.ok()) {
       call->Finish(slot.status());
       return;
@@ -200,6 +209,10 @@ class DetectorImpl final : public Detector {
     const uint64_t counted = call->work.counted_bytes;
     const uint64_t total = EncodedBytes(call->request) + InputBytes(*version->network(), pictures);
     absl::Status status = version->TakeBytes(counted, total);
+    if (IsFull(status)) {
+      supervisor_.EndUnwanted();
+      status = version->TakeBytes(counted, total);
+    }
     if (status.ok()) {
       call->GrowSlot(total - counted);
       status = Plan(*version, *call);

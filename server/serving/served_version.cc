@@ -62,9 +62,7 @@ absl::Status ServedVersion::TooLarge(uint64_t bytes) const {
 absl::Status ServedVersion::Reserve(size_t calls, uint64_t bytes) {
   QueueSnapshot seen;
   Admission admission = Admission::kQueueFull;
-  for (int attempt = 0; attempt < 2 && admission == Admission::kQueueFull; ++attempt) {
-    // A place may be held by a call that nobody wants any more.
-    if (attempt > 0) EndUnwanted();
+  {
     absl::MutexLock lock(&mu_);
     seen = queue_;
     admission = Admit(queue_, limits_, calls, bytes);
@@ -86,16 +84,6 @@ void ServedVersion::Release(size_t calls, uint64_t bytes) {
   absl::MutexLock lock(&mu_);
   queue_.calls -= calls;
   queue_.bytes -= bytes;
-}
-
-void ServedVersion::EndUnwanted() {
-  std::vector<std::shared_ptr<Call>> calls;
-  {
-    absl::MutexLock lock(&mu_);
-    calls.assign(ready_.begin(), ready_.end());
-    calls.insert(calls.end(), load_waiters_.begin(), load_waiters_.end());
-  }
-  for (const std::shared_ptr<Call>& call : calls) call->EndIfUnwanted();
 }
 
 absl::StatusOr<bool> ServedVersion::WaitForLoad(const std::shared_ptr<Call>& call) {

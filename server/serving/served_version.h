@@ -99,8 +99,6 @@ class ServedVersion {
 
   absl::Status Reserve(size_t calls, uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status TooLarge(uint64_t bytes) const;
-  // Ends the calls that wait here and whose client is gone or whose deadline has passed.
-  void EndUnwanted() ABSL_LOCKS_EXCLUDED(mu_);
   void Serve() ABSL_LOCKS_EXCLUDED(mu_);
 
   const std::string model_;

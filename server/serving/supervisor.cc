@@ -111,6 +111,20 @@ Supervisor::Round Supervisor::NextRound() {
   return round;
 }
 
+void Supervisor::EndUnwanted() {
+  std::vector<std::shared_ptr<Call>> calls;
+  {
+    absl::MutexLock lock(&mu_);
+    calls.reserve(calls_.size());
+    for (const auto& entry : calls_) calls.push_back(entry.second);
+  }
+  for (const std::shared_ptr<Call>& call : calls) {
+    call->EndIfUnwanted();
+    // Another thread may be ending it at this moment, and not have come to its place yet.
+    if (call->finished()) call->GiveSlotBack();
+  }
+}
+
 void Supervisor::Run() {
   base::SetThreadName("serve-watch");
   bool last = false;

@@ -36,6 +36,9 @@ class Supervisor final : public CallSet {
   // Has the thread end the call with this error.
   void Refuse(std::shared_ptr<Call> call, absl::Status error) ABSL_LOCKS_EXCLUDED(mu_);
   void Forget(const Call* call) override ABSL_LOCKS_EXCLUDED(mu_);
+  // Ends every call whose client is gone or whose deadline has passed, whatever stage it is in, and
+  // sees to it that the places of ended calls are free when this returns.
+  void EndUnwanted() ABSL_LOCKS_EXCLUDED(mu_);
   // Something that the gauges show has changed.
   void Touch() ABSL_LOCKS_EXCLUDED(mu_);
 
