@@ -38,11 +38,11 @@ v1::DetectResponse Detect(ServerFixture& fixture, const v1::DetectRequest& reque
   return response;
 }
 
-// The weights that a float export of a version holds.
-NamedArrays ExportedWeights(ServerFixture& fixture, const std::string& version) {
+// The artifact that an export answers.
+std::string Export(ServerFixture& fixture, const std::string& version, v1::ExportFormat format) {
   v1::ExportVersionRequest request;
   request.set_version(version);
-  request.set_format(v1::EXPORT_FORMAT_SAFETENSORS);
+  request.set_format(format);
   grpc::ClientContext context;
   auto stream = fixture.models().ExportVersion(&context, request);
   v1::ExportVersionResponse update;
@@ -50,8 +50,15 @@ NamedArrays ExportedWeights(ServerFixture& fixture, const std::string& version) 
   while (stream->Read(&update)) {
     if (update.has_artifact()) artifact = update.artifact().name();
   }
-  EXPECT_TRUE(stream->Finish().ok());
-  const base::StringReader reader(fixture.Download(artifact));
+  const grpc::Status status = stream->Finish();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return artifact;
+}
+
+// The weights that a float export of a version holds.
+NamedArrays ExportedWeights(ServerFixture& fixture, const std::string& version) {
+  const base::StringReader reader(
+      fixture.Download(Export(fixture, version, v1::EXPORT_FORMAT_SAFETENSORS)));
   const auto file = tensorfile::SafetensorsFile::Open(reader);
   EXPECT_TRUE(file.ok()) << file.status();
   NamedArrays weights;
@@ -216,17 +223,7 @@ TEST(Chain, ThePackedExportIsTheBundleAndReadsBack) {
   const std::string model = fixture.CreateDiscModel();
   v1::ModelVersion version;
   ASSERT_TRUE(fixture.Quantize(model, 3, &version).ok());
-  v1::ExportVersionRequest request;
-  request.set_version(version.name());
-  request.set_format(v1::EXPORT_FORMAT_PACKED);
-  grpc::ClientContext context;
-  auto stream = fixture.models().ExportVersion(&context, request);
-  v1::ExportVersionResponse update;
-  std::string artifact;
-  while (stream->Read(&update)) {
-    if (update.has_artifact()) artifact = update.artifact().name();
-  }
-  ASSERT_TRUE(stream->Finish().ok());
+  const std::string artifact = Export(fixture, version.name(), v1::EXPORT_FORMAT_PACKED);
   EXPECT_EQ(artifact, version.bundle_artifact());
   const base::StringReader reader(fixture.Download(artifact));
   const auto file = tensorfile::PackedFile::Open(reader);

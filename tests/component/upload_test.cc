@@ -1,6 +1,9 @@
 // Uploads over the wire: resuming, checks of every chunk, and what survives a restart.
+#include <filesystem>
 #include <string>
+#include <thread>
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/io.h"
 #include "component/server_fixture.h"
@@ -51,6 +54,19 @@ class Uploads : public ::testing::Test {
     grpc::ClientContext context;
     EXPECT_TRUE(fixture_.artifacts().GetUpload(&context, request, &upload).ok());
     return upload.committed_bytes();
+  }
+
+  // Until the one unfinished upload has that many bytes in its file, committed or not.
+  void AwaitBytesOnDisk(uintmax_t bytes) {
+    const base::Stopwatch patience;
+    while (true) {
+      for (const auto& file :
+           std::filesystem::directory_iterator(fixture_.data_dir() + "/uploads")) {
+        if (file.is_regular_file() && file.file_size() >= bytes) return;
+      }
+      ASSERT_LT(patience.ElapsedNs(), int64_t{20'000'000'000}) << "the bytes did not arrive";
+      std::this_thread::yield();
+    }
   }
 
   static std::string Digest(const std::string& bytes) {
@@ -137,13 +153,15 @@ TEST_F(Uploads, ANewerStreamTakesOver) {
   v1::WriteUploadResponse old_response;
   auto old_stream = fixture_.artifacts().WriteUpload(&old_context, &old_response);
   ASSERT_TRUE(old_stream->Write(Chunk(upload.name(), 0, "abcd")));
-  // The newer one writes all of it; whether the older's chunk arrived before or after does not
-  // matter.
+  // A chunk that left the client may not have reached the server: until it has, the old stream is
+  // not the older one.
+  AwaitBytesOnDisk(4);
   ASSERT_TRUE(Write(Chunk(upload.name(), 0, "abcdefgh")).ok());
   old_stream->Write(Chunk(upload.name(), 4, "WXYZ"));
   old_stream->WritesDone();
   const grpc::Status old_status = old_stream->Finish();
-  EXPECT_FALSE(old_status.ok());
+  EXPECT_EQ(old_status.error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_EQ(ReasonOf(old_status), "UPLOAD_TAKEN_OVER");
   v1::Artifact artifact;
   EXPECT_TRUE(Finish(upload.name(), Digest("abcdefgh"), &artifact).ok());
 }

@@ -32,17 +32,11 @@ absl::Status Dequantize(Session& session, const DequantizeArguments& arguments) 
   request.set_source_dtype(arguments.source_dtype);
   LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
   const auto stub = v1::QuantizationService::NewStub(connection->channel());
-  v1::Artifact artifact;
-  LBW_RETURN_IF_ERROR(RunWithProgress<v1::DequantizeArtifactResponse>(
-      session, *connection,
-      [&](grpc::ClientContext* context) { return stub->DequantizeArtifact(context, request); },
-      [&](v1::DequantizeArtifactResponse& update) {
-        if (!update.has_artifact()) return false;
-        artifact = std::move(*update.mutable_artifact());
-        return true;
-      }));
-  LBW_RETURN_IF_ERROR(
-      DownloadArtifact(*connection, artifact.name(), arguments.out, session.progress()).status());
+  LBW_ASSIGN_OR_RETURN(const v1::Artifact artifact,
+                       RunToFile<v1::DequantizeArtifactResponse>(
+                           session, *connection, arguments.out, [&](grpc::ClientContext* context) {
+                             return stub->DequantizeArtifact(context, request);
+                           }));
   if (session.wants_json()) return session.PrintJson(artifact);
   session.out() << "wrote " << arguments.out << ", " << HumanBytes(artifact.size_bytes())
                 << ", artifact " << ShortName(artifact.name()) << "\n";

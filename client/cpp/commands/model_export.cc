@@ -41,17 +41,11 @@ absl::Status Export(Session& session, const ExportArguments& arguments) {
   LBW_ASSIGN_OR_RETURN(*request.mutable_version(),
                        ResolveVersionArgument(*connection, arguments.model));
   const auto stub = v1::ModelService::NewStub(connection->channel());
-  v1::Artifact artifact;
-  LBW_RETURN_IF_ERROR(RunWithProgress<v1::ExportVersionResponse>(
-      session, *connection,
-      [&](grpc::ClientContext* context) { return stub->ExportVersion(context, request); },
-      [&](v1::ExportVersionResponse& update) {
-        if (!update.has_artifact()) return false;
-        artifact = std::move(*update.mutable_artifact());
-        return true;
-      }));
-  LBW_RETURN_IF_ERROR(
-      DownloadArtifact(*connection, artifact.name(), arguments.out, session.progress()).status());
+  LBW_ASSIGN_OR_RETURN(const v1::Artifact artifact,
+                       RunToFile<v1::ExportVersionResponse>(
+                           session, *connection, arguments.out, [&](grpc::ClientContext* context) {
+                             return stub->ExportVersion(context, request);
+                           }));
   if (session.wants_json()) return session.PrintJson(artifact);
   session.out() << "wrote " << arguments.out << " from " << ShortName(request.version()) << ", "
                 << HumanBytes(artifact.size_bytes()) << "\n";

@@ -14,6 +14,7 @@
 #include "client/cpp/report.h"
 #include "client/cpp/rules.h"
 #include "client/cpp/session.h"
+#include "client/cpp/transfer.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "lbw/v1/artifact.pb.h"
 #include "lbw/v1/common.pb.h"
@@ -61,6 +62,22 @@ absl::Status RunWithProgress(Session& session, Connection& connection, Open&& op
   if (has_result) return absl::OkStatus();
   return base::Error(absl::StatusCode::kInternal, base::reason::kInternal,
                      "the server ended the stream without a result");
+}
+
+// The same for a stream whose result is an artifact, which is then downloaded to the file `out`.
+// Errors: those of RunWithProgress and DownloadArtifact.
+template <typename Update, typename Open>
+absl::StatusOr<v1::Artifact> RunToFile(Session& session, Connection& connection,
+                                       const std::string& out, Open&& open) {
+  v1::Artifact artifact;
+  LBW_RETURN_IF_ERROR(RunWithProgress<Update>(session, connection, open, [&](Update& update) {
+    if (!update.has_artifact()) return false;
+    artifact = std::move(*update.mutable_artifact());
+    return true;
+  }));
+  LBW_RETURN_IF_ERROR(
+      DownloadArtifact(connection, artifact.name(), out, session.progress()).status());
+  return artifact;
 }
 
 // Prints the report's table and the rules' lines; warns of rules that caught nothing.
