@@ -134,6 +134,30 @@ absl::StatusOr<std::string> ParseArtifactName(std::string_view name, std::string
   return BadName(field, "\"artifacts/{sha256}\" with 64 lower-case hexadecimal digits", name);
 }
 
+absl::StatusOr<std::string> ParseDatasetName(std::string_view name, std::string_view field) {
+  constexpr std::string_view kPrefix = "datasets/";
+  if (name.substr(0, kPrefix.size()) == kPrefix && IsValidName(name.substr(kPrefix.size()))) {
+    return std::string(name.substr(kPrefix.size()));
+  }
+  return BadName(field, "\"datasets/{dataset}\" with a name [a-z0-9]([a-z0-9_.-]{0,62})", name);
+}
+
+absl::StatusOr<std::string> ParseJobName(std::string_view name, std::string_view field) {
+  constexpr std::string_view kPrefix = "jobs/";
+  if (name.substr(0, kPrefix.size()) == kPrefix && IsId(name.substr(kPrefix.size()))) {
+    return std::string(name.substr(kPrefix.size()));
+  }
+  return BadName(field, "\"jobs/{id}\" with the id that CreateJob answered", name);
+}
+
+absl::StatusOr<std::string> ParseEvaluationName(std::string_view name, std::string_view field) {
+  constexpr std::string_view kPrefix = "evaluations/";
+  if (name.substr(0, kPrefix.size()) == kPrefix && IsId(name.substr(kPrefix.size()))) {
+    return std::string(name.substr(kPrefix.size()));
+  }
+  return BadName(field, "\"evaluations/{id}\" with the id of the job that made it", name);
+}
+
 std::string ModelName(std::string_view model) { return StrCat("models/", model); }
 std::string VersionName(std::string_view model, int64_t version) {
   return StrCat("models/", model, "/versions/", version);
@@ -143,5 +167,8 @@ std::string AliasName(std::string_view model, std::string_view alias) {
 }
 std::string UploadName(std::string_view id) { return StrCat("uploads/", id); }
 std::string ArtifactName(std::string_view sha256) { return StrCat("artifacts/", sha256); }
+std::string DatasetName(std::string_view dataset) { return StrCat("datasets/", dataset); }
+std::string JobName(std::string_view id) { return StrCat("jobs/", id); }
+std::string EvaluationName(std::string_view id) { return StrCat("evaluations/", id); }
 
 }  // namespace lbw::base

@@ -32,11 +32,19 @@ absl::StatusOr<ModelRef> ParseModelRef(std::string_view name, std::string_view f
 absl::StatusOr<std::string> ParseUploadName(std::string_view name, std::string_view field);
 absl::StatusOr<std::string> ParseArtifactName(std::string_view name, std::string_view field);
 
+// "datasets/{dataset}", "jobs/{id}" and "evaluations/{id}".
+absl::StatusOr<std::string> ParseDatasetName(std::string_view name, std::string_view field);
+absl::StatusOr<std::string> ParseJobName(std::string_view name, std::string_view field);
+absl::StatusOr<std::string> ParseEvaluationName(std::string_view name, std::string_view field);
+
 std::string ModelName(std::string_view model);
 std::string VersionName(std::string_view model, int64_t version);
 std::string AliasName(std::string_view model, std::string_view alias);
 std::string UploadName(std::string_view id);
 std::string ArtifactName(std::string_view sha256);
+std::string DatasetName(std::string_view dataset);
+std::string JobName(std::string_view id);
+std::string EvaluationName(std::string_view id);
 
 }  // namespace lbw::base
 

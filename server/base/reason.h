@@ -47,6 +47,18 @@ inline constexpr Reason kReserved{"RESERVED"};
 inline constexpr Reason kVersionNotReady{"VERSION_NOT_READY"};
 inline constexpr Reason kModelNotLoaded{"MODEL_NOT_LOADED"};
 inline constexpr Reason kNotTheRightHead{"NOT_THE_RIGHT_HEAD"};
+inline constexpr Reason kDatasetNotReady{"DATASET_NOT_READY"};
+inline constexpr Reason kEvaluationMissing{"EVALUATION_MISSING"};  // a promotion rule needs one
+inline constexpr Reason kEvaluationFailed{"EVALUATION_FAILED"};    // a promotion rule is not met
+inline constexpr Reason kNoPrevious{"NO_PREVIOUS"};  // nothing to roll an alias back to
+// Jobs
+inline constexpr Reason kWrongState{"WRONG_STATE"};  // the job's state allows no such thing
+inline constexpr Reason kRequestIdReused{"REQUEST_ID_REUSED"};  // for another request
+inline constexpr Reason kLeaseLost{"LEASE_LOST"};        // a write of a worker that was replaced
+inline constexpr Reason kAttemptsExhausted{"ATTEMPTS_EXHAUSTED"};  // crashed or stalled too often
+// Datasets
+inline constexpr Reason kBadArchive{"BAD_ARCHIVE"};  // no zip or tar, unsafe names, links, a bomb
+inline constexpr Reason kBadDataset{"BAD_DATASET"};  // nothing usable in it, or an unknown format
 // Load
 inline constexpr Reason kQueueFull{"QUEUE_FULL"};
 inline constexpr Reason kOutOfRoom{"OUT_OF_ROOM"};  // disk or memory budget
@@ -98,6 +110,16 @@ inline constexpr std::array kAllReasons = {
     reason::kDataLoss,
     reason::kInternal,
     reason::kUnimplemented,
+    reason::kDatasetNotReady,
+    reason::kEvaluationMissing,
+    reason::kEvaluationFailed,
+    reason::kNoPrevious,
+    reason::kWrongState,
+    reason::kRequestIdReused,
+    reason::kLeaseLost,
+    reason::kAttemptsExhausted,
+    reason::kBadArchive,
+    reason::kBadDataset,
 };
 
 }  // namespace lbw::base

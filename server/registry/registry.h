@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/ids.h"
+#include "registry/promotion.h"
 #include "store/database.h"
 
 namespace lbw::registry {
@@ -41,6 +42,7 @@ struct Version {
   std::vector<std::string> classes;
   std::string error;
   std::vector<std::string> import_notes;
+  std::string job;  // that made it; "" where a call did
 };
 
 struct Alias {
@@ -64,6 +66,27 @@ struct VersionDraft {
   std::optional<int64_t> parent;
   bool quantized = false;
   std::string quantization_json;
+  std::string job;  // such a version stays CREATING when the server starts: its job goes on
+};
+
+// Who moves an alias, and on what condition.
+struct AliasChange {
+  std::vector<PromotionRule> require;  // all must hold, in the transaction that moves it
+  std::string submitter;
+  std::string comment;  // at most 256 characters
+};
+
+// One entry of an alias's history.
+struct AliasMove {
+  std::string model;
+  std::string alias;
+  std::optional<int64_t> version;   // unset: deleted
+  std::optional<int64_t> previous;  // unset: it was new
+  absl::Time move_time;
+  std::string action;  // "create", "set", "rollback", "delete"
+  std::string submitter;
+  std::string comment;
+  std::vector<std::string> passed;  // what was required and found
 };
 
 class Registry {
@@ -106,10 +129,31 @@ class Registry {
   virtual absl::StatusOr<Version> ResolveFloat(const base::ModelRef& ref) = 0;
 
   // Errors: kNotFound; kInvalidArgument, BAD_NAME, or RESERVED - "job-..."; kFailedPrecondition,
-  // VERSION_NOT_READY; kResourceExhausted, LIMIT_EXCEEDED - too many aliases.
+  // VERSION_NOT_READY; kResourceExhausted, LIMIT_EXCEEDED - too many aliases; those of CheckRule
+  // and Judge. Setting what stands already moves nothing and writes no history (the rules are
+  // judged).
   virtual absl::StatusOr<Alias> SetAlias(std::string_view model, std::string_view alias,
-                                         int64_t version) = 0;
-  virtual absl::Status DeleteAlias(std::string_view model, std::string_view alias) = 0;
+                                         int64_t version, const AliasChange& change) = 0;
+  absl::StatusOr<Alias> SetAlias(std::string_view model, std::string_view alias, int64_t version) {
+    return SetAlias(model, alias, version, AliasChange{});
+  }
+  // Back to what it pointed at before its last move; a second rollback goes one further. change's
+  // rules are not looked at. Errors: kNotFound; kFailedPrecondition - NO_PREVIOUS (it never pointed
+  // elsewhere), VERSION_NOT_READY (that version is gone or not READY).
+  virtual absl::StatusOr<Alias> RollbackAlias(std::string_view model, std::string_view alias,
+                                              const AliasChange& change) = 0;
+  struct AliasMoves {
+    std::vector<AliasMove> moves;  // newest first
+    std::string next_token;
+  };
+  // Also of an alias that was deleted. Errors: kNotFound - the model; kInvalidArgument - the token.
+  virtual absl::StatusOr<AliasMoves> ListAliasMoves(std::string_view model, std::string_view alias,
+                                                    int page_size, std::string_view token) = 0;
+  virtual absl::Status DeleteAlias(std::string_view model, std::string_view alias,
+                                   const AliasChange& change) = 0;
+  absl::Status DeleteAlias(std::string_view model, std::string_view alias) {
+    return DeleteAlias(model, alias, AliasChange{});
+  }
   // Errors: kNotFound; kFailedPrecondition, IN_USE - an alias points at it, or a version was made
   // from it (kYes: neither matters, the aliases go too); kFailedPrecondition, VERSION_NOT_READY -
   // it is being made. Its bundle is marked for the store's next sweep when nothing else references
@@ -129,9 +173,12 @@ struct RegistryLimits {
   size_t max_text_bytes = size_t{64} << 20;  // a version's spec, report and other texts together
 };
 
-// database is borrowed. Runs recovery (CREATING -> FAILED).
+// database is borrowed. kServer runs recovery (CREATING without a job -> FAILED); kWorker shares
+// the database with a server and does not.
+enum class OpenedBy : uint8_t { kServer, kWorker };
 absl::StatusOr<std::unique_ptr<Registry>> OpenRegistry(store::Database& database,
-                                                       const RegistryLimits& limits);
+                                                       const RegistryLimits& limits,
+                                                       OpenedBy opened_by = OpenedBy::kServer);
 
 }  // namespace lbw::registry
 

@@ -84,6 +84,147 @@ constexpr std::array<std::string_view, 12> kFirst = {
     "CREATE INDEX aliases_by_version ON aliases (model, version)",
 };
 
+// Jobs and what belongs to them, datasets, evaluations, and the history of aliases. `ready` is 0
+// while a QUEUED job waits for its retry time, so that leasing walks an index and nothing else.
+constexpr std::array<std::string_view, 22> kJobs = {
+    R"(CREATE TABLE jobs (
+  id TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  state TEXT NOT NULL,
+  submitter TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  request_id TEXT,
+  priority BIGINT NOT NULL,
+  spec_json TEXT NOT NULL,
+  labels_json TEXT NOT NULL,
+  estimate_json TEXT NOT NULL,
+  create_us BIGINT NOT NULL,
+  update_us BIGINT NOT NULL,
+  start_us BIGINT,
+  end_us BIGINT,
+  queued_us BIGINT NOT NULL,
+  ready BIGINT NOT NULL,
+  retry_us BIGINT NOT NULL,
+  attempts BIGINT NOT NULL,
+  failed_attempts BIGINT NOT NULL,
+  lost_attempts BIGINT NOT NULL,
+  lease_token BIGINT NOT NULL,
+  worker TEXT NOT NULL,
+  lease_expire_us BIGINT,
+  step BIGINT NOT NULL,
+  total_steps BIGINT NOT NULL,
+  progress_json TEXT NOT NULL,
+  checkpoint TEXT NOT NULL,
+  error_code BIGINT NOT NULL,
+  error_reason TEXT NOT NULL,
+  error_message TEXT NOT NULL,
+  result_json TEXT NOT NULL,
+  last_cursor BIGINT NOT NULL,
+  UNIQUE (submitter, request_id)
+))",
+    "CREATE INDEX jobs_by_queue ON jobs (state, ready, priority, submitter, queued_us, id)",
+    "CREATE INDEX jobs_by_retry ON jobs (state, ready, retry_us)",
+    "CREATE INDEX jobs_by_lease ON jobs (lease_expire_us)",
+    "CREATE INDEX jobs_by_time ON jobs (create_us, id)",
+    "CREATE INDEX jobs_by_end ON jobs (end_us)",
+    R"(CREATE TABLE submitters (
+  submitter TEXT PRIMARY KEY,
+  last_lease_us BIGINT NOT NULL
+))",
+    R"(CREATE TABLE job_uses (
+  resource TEXT NOT NULL,
+  job TEXT NOT NULL REFERENCES jobs (id),
+  PRIMARY KEY (resource, job)
+))",
+    "CREATE INDEX job_uses_by_job ON job_uses (job)",
+    R"(CREATE TABLE job_events (
+  job TEXT NOT NULL REFERENCES jobs (id),
+  cursor BIGINT NOT NULL,
+  time_us BIGINT NOT NULL,
+  is_state BIGINT NOT NULL,
+  json TEXT NOT NULL,
+  PRIMARY KEY (job, cursor)
+))",
+    R"(CREATE TABLE job_checkpoints (
+  job TEXT NOT NULL REFERENCES jobs (id),
+  sha256 TEXT NOT NULL,
+  size_bytes BIGINT NOT NULL,
+  step BIGINT NOT NULL,
+  epoch BIGINT NOT NULL,
+  create_us BIGINT NOT NULL,
+  metric DOUBLE PRECISION,
+  PRIMARY KEY (job, sha256)
+))",
+    R"(CREATE TABLE job_logs (
+  job TEXT NOT NULL REFERENCES jobs (id),
+  number BIGINT NOT NULL,
+  size_bytes BIGINT NOT NULL,
+  text BYTEA NOT NULL,
+  PRIMARY KEY (job, number)
+))",
+    R"(CREATE TABLE workers (
+  id TEXT PRIMARY KEY,
+  host TEXT NOT NULL,
+  pid BIGINT NOT NULL,
+  device TEXT NOT NULL,
+  start_us BIGINT NOT NULL,
+  seen_us BIGINT NOT NULL,
+  job TEXT NOT NULL
+))",
+    R"(CREATE TABLE datasets (
+  name TEXT PRIMARY KEY,
+  state TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  create_us BIGINT NOT NULL,
+  source_artifact TEXT NOT NULL,
+  pack_artifact TEXT NOT NULL,
+  pack_bytes BIGINT NOT NULL,
+  job TEXT NOT NULL,
+  summary_json TEXT NOT NULL,
+  defects_json TEXT NOT NULL,
+  error TEXT NOT NULL
+))",
+    R"(CREATE TABLE evaluations (
+  id TEXT PRIMARY KEY,
+  model TEXT NOT NULL,
+  version BIGINT NOT NULL,
+  dataset TEXT NOT NULL,
+  pack_artifact TEXT NOT NULL,
+  split TEXT NOT NULL,
+  job TEXT NOT NULL,
+  against TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  create_us BIGINT NOT NULL,
+  options_json TEXT NOT NULL,
+  metrics_json TEXT NOT NULL,
+  summary_json TEXT NOT NULL,
+  result_json TEXT NOT NULL
+))",
+    "CREATE INDEX evaluations_by_version ON evaluations (model, version, create_us)",
+    "CREATE INDEX evaluations_by_dataset ON evaluations (dataset, create_us)",
+    "CREATE INDEX evaluations_by_time ON evaluations (create_us, id)",
+    R"(CREATE TABLE alias_moves (
+  model TEXT NOT NULL,
+  alias TEXT NOT NULL,
+  number BIGINT NOT NULL,
+  version BIGINT,
+  previous BIGINT,
+  time_us BIGINT NOT NULL,
+  action TEXT NOT NULL,
+  submitter TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  comment TEXT NOT NULL,
+  passed_json TEXT NOT NULL,
+  PRIMARY KEY (model, alias, number)
+))",
+    "ALTER TABLE versions ADD COLUMN job TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX versions_by_source ON versions (source_artifact)",
+    // The aliases that are there begin their history as they stand.
+    "INSERT INTO alias_moves (model, alias, number, version, previous, time_us, action, submitter, "
+    "subject, comment, passed_json) SELECT model, alias, 1, version, NULL, update_us, 'set', '', "
+    "subject, '', '[]' FROM aliases",
+};
+
 constexpr std::string_view kCreateTable =
     "CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, "
     "applied_us BIGINT NOT NULL)";
@@ -135,7 +276,9 @@ absl::Status ApplyNext(Session& session, absl::Span<const Migration> migrations,
 }  // namespace
 
 absl::Span<const Migration> Migrations() {
-  static constexpr std::array<Migration, 1> kAll = {{{1, "artifacts, uploads, models", kFirst}}};
+  static constexpr std::array<Migration, 2> kAll = {
+      {{1, "artifacts, uploads, models", kFirst},
+       {2, "jobs, datasets, evaluations, alias history", kJobs}}};
   return kAll;
 }
 

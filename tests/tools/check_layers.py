@@ -34,7 +34,7 @@ registry      | model store
 jobs          | store
 serving       | registry model engine detect detect/image store
 train         | model engine dataset eval quant detect
-tasks         | train model engine dataset eval quant detect store registry jobs
+tasks         | train model engine graph dataset eval quant detect detect/image tensorfile store registry jobs
 rpc           | *
 app           | *
 main.cc       | app config
@@ -58,7 +58,10 @@ spdlog      | spdlog/ fmt/                    | base
 OpenSSL     | openssl/                        | base
 ISA-L       | isa-l.h isa-l/ crc.h            | base
 yaml-cpp    | yaml-cpp/                       | config model client/cpp
-JSON        | nlohmann/                       | config tensorfile graph model registry rpc app client/cpp
+JSON        | nlohmann/                       | config tensorfile graph model registry jobs dataset tasks rpc app client/cpp
+tinyxml2    | tinyxml2.h                      | dataset
+libarchive  | archive.h archive_entry.h       | dataset client/cpp
+cairo       | cairo                           | client/cpp
 httplib     | httplib.h                       | app
 CLI11       | CLI/                            | app client/cpp
 """

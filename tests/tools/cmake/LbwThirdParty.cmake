@@ -45,6 +45,12 @@ if(NOT LBW_PURE_ONLY)
   add_library(third::opencv ALIAS third_opencv)
   find_package(JPEG REQUIRED)  # libjpeg-turbo, as OpenCV uses it; its warnings tell a picture cut short
   lbw_third(jpeg JPEG::JPEG)
+  pkg_check_modules(LBW_TINYXML2 REQUIRED IMPORTED_TARGET tinyxml2)
+  lbw_third(xml PkgConfig::LBW_TINYXML2)
+  pkg_check_modules(LBW_ARCHIVE REQUIRED IMPORTED_TARGET libarchive)
+  lbw_third(archive PkgConfig::LBW_ARCHIVE)
+  pkg_check_modules(LBW_CAIRO REQUIRED IMPORTED_TARGET cairo)  # the command line's plots
+  lbw_third(cairo PkgConfig::LBW_CAIRO)
   find_package(prometheus-cpp CONFIG REQUIRED)
   lbw_third(prometheus prometheus-cpp::core)
   find_path(LBW_HTTPLIB httplib.h REQUIRED)

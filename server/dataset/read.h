@@ -1,0 +1,83 @@
+// Files of a known layout to a dataset: formats are told apart, annotations read, pictures looked
+// at, defects named, what can be repaired is repaired, the rest left out.
+//
+// Two steps, so that formats know nothing of pictures:
+//   ReadAnnotations   tree -> RawDataset: what the files say, box by box, as they say it
+//   CheckDataset      RawDataset + pictures -> Dataset and defects
+#ifndef LBW_DATASET_READ_H_
+#define LBW_DATASET_READ_H_
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataset/dataset.h"
+#include "dataset/file_tree.h"
+
+namespace lbw::dataset {
+
+struct RawBox {
+  std::array<double, 4> corners = {0, 0, 0, 0};  // x_min, y_min, x_max, y_max as the file has them
+  bool relative = false;    // fractions of the picture (YOLO), made pixels by the check
+  bool has_floats = false;  // written with a fraction
+  std::string class_name;
+  std::optional<bool> difficult;  // unset: not told
+  bool crowd = false;
+  std::optional<double> area_px2;
+};
+
+struct RawPicture {
+  std::string path;  // in the tree; "" where it was not found: `wanted` tells what was
+  std::string wanted;
+  std::string annotation_file;
+  int64_t declared_width = 0;  // 0: not told
+  int64_t declared_height = 0;
+  std::vector<std::string> splits;
+  std::vector<RawBox> boxes;
+  std::optional<std::string> label;  // classification
+  std::optional<std::string> png;    // the picture itself where no file holds it (CIFAR), encoded
+};
+
+struct RawDataset {
+  Format format = Format::kAuto;
+  Task task = Task::kDetection;
+  PixelRule pixel_rule = PixelRule::kInclusive;
+  bool tells_difficult = false;      // the format has such a flag
+  bool tells_size = false;           // and the picture's size
+  std::vector<std::string> classes;  // in the files' order; empty: found while reading
+  std::vector<RawPicture> pictures;
+};
+
+// The layout of a tree: by its folders and files. Errors: kInvalidArgument, BAD_DATASET - none
+// fits; says what was looked for and the first files that are there.
+absl::StatusOr<Format> FindFormat(const FileTree& tree);
+
+// Errors: kInvalidArgument, BAD_DATASET - the layout does not fit options.format, a file that holds
+// everything (COCO's JSON, a CSV) is broken (line or offset, what is wrong), an XML with a document
+// type or entities, more than the limits allow. What concerns one picture is a defect instead.
+absl::StatusOr<RawDataset> ReadAnnotations(const FileTree& tree, const ReadOptions& options,
+                                           DefectList& defects);
+
+// Called after each picture; a status other than OK ends the work.
+using CheckProgress = std::function<absl::Status(uint64_t done, uint64_t total)>;
+// Receives the encoded bytes of every picture that is kept, in the order of Dataset::pictures.
+using TakePicture = std::function<absl::Status(const Picture& picture, std::string_view encoded)>;
+
+// Decodes every picture once. Errors: kInvalidArgument, BAD_DATASET - no usable picture is left
+// (names the commonest defects); LIMIT_EXCEEDED; progress's, take's.
+struct CheckSinks {
+  CheckProgress progress;  // may be empty
+  TakePicture take;        // may be empty
+};
+absl::StatusOr<Dataset> CheckDataset(const FileTree& tree, const RawDataset& raw,
+                                     const ReadOptions& options, DefectList& defects,
+                                     const CheckSinks& sinks);
+
+}  // namespace lbw::dataset
+
+#endif  // LBW_DATASET_READ_H_

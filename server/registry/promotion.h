@@ -1,0 +1,41 @@
+// Whether a version may have an alias: a function of the evaluations that are stored. Pure.
+#ifndef LBW_REGISTRY_PROMOTION_H_
+#define LBW_REGISTRY_PROMOTION_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "registry/evaluations.h"
+
+namespace lbw::registry {
+
+// What the newest evaluation of the version on a dataset has to reach.
+struct PromotionRule {
+  std::string dataset;
+  std::string split;   // "": any
+  std::string metric;  // "": the evaluation's own
+  std::optional<double> min_value;
+  std::optional<double> max_drop;  // below another version's on the same content, split, options
+  std::optional<int64_t> against_version;  // of the same model; goes with max_drop
+};
+
+// Exactly one of min_value and max_drop, finite, max_drop not negative, a known metric, against
+// with max_drop and only there. Errors: kInvalidArgument, BAD_ARGUMENT - names field, value and
+// limit; fields begin with `field` ("require[0]").
+absl::Status CheckRule(const PromotionRule& rule, std::string_view field);
+
+// evaluations: those of the version; against: those of rule.against_version; newest first, any
+// datasets. Returns what was required and found: "map_50 on datasets/faces (val): 0.8957 >= 0.85".
+// Errors: kFailedPrecondition - EVALUATION_MISSING (names version, dataset, split and metric, and
+// how to make one), EVALUATION_FAILED (both figures and the limit).
+absl::StatusOr<std::string> Judge(const PromotionRule& rule,
+                                  absl::Span<const Evaluation> evaluations,
+                                  absl::Span<const Evaluation> against);
+
+}  // namespace lbw::registry
+
+#endif  // LBW_REGISTRY_PROMOTION_H_

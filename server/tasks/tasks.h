@@ -1,0 +1,43 @@
+// The kinds of job that there are: what each needs, does and leaves behind.
+//
+//   kind           in the worker: Prepare            in the child: Run              in the worker:
+//   Apply evaluate       digests of bundle and pack        detections, then the figures   an
+//   evaluation's row check_dataset  digest of the archive             defects, the pack the dataset
+//   READY
+//
+// Texts are protojson of lbw.v1's messages, read and written by hand: this room knows no protobuf.
+#ifndef LBW_TASKS_TASKS_H_
+#define LBW_TASKS_TASKS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "engine/executor.h"
+#include "jobs/runner.h"
+#include "registry/datasets.h"
+#include "registry/evaluations.h"
+#include "registry/registry.h"
+#include "store/artifact_store.h"
+
+namespace lbw::tasks {
+
+inline constexpr std::string_view kEvaluate = "evaluate";
+inline constexpr std::string_view kCheckDataset = "check_dataset";
+
+struct TaskContext {
+  registry::Registry* registry = nullptr;  // all borrowed
+  registry::Datasets* datasets = nullptr;
+  registry::Evaluations* evaluations = nullptr;
+};
+// The worker's side.
+std::unique_ptr<jobs::JobKinds> NewJobKinds(const TaskContext& context);
+
+// The child's side. engine is borrowed.
+std::unique_ptr<jobs::JobRunner> NewJobRunner(engine::ExecutorFactory& engine);
+
+}  // namespace lbw::tasks
+
+#endif  // LBW_TASKS_TASKS_H_
