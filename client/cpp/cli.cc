@@ -17,6 +17,8 @@ constexpr char kExamples[] = R"(Examples:
   lbw model create face --onnx face.onnx --spec face.yaml
   lbw model quantize face --bits 4 --keep-float '*conv1.weight'
   lbw detect face photo.jpg --out annotated
+  lbw dataset create faces voc.zip
+  lbw evaluate face --dataset faces --plot curves.png
 Each command teaches more: lbw COMMAND --help)";
 
 void AddGlobals(CLI::App& app, GlobalOptions& options) {
@@ -31,6 +33,8 @@ void AddGlobals(CLI::App& app, GlobalOptions& options) {
   app.add_option("--tls-key", options.tls_key, "PEM of this client's key (mutual TLS)");
   app.add_option("--timeout", options.timeout_s, "seconds for the whole command; 0: no limit")
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--submitter", options.submitter,
+                 "who asks for jobs, datasets and aliases; your user name by default");
   app.add_flag("--json", options.json, "print the response as JSON and nothing else");
   app.add_flag("--quiet", options.quiet, "no progress, notes and warnings");
 }
@@ -89,6 +93,9 @@ int RunCli(const std::vector<std::string>& arguments, const Terminal& terminal,
   AddArtifactCommands(app, command);
   AddModelCommands(app, command);
   AddDetectCommand(app, command);
+  AddDatasetCommands(app, command);
+  AddEvaluateCommand(app, command);
+  AddJobCommands(app, command);
   AddStatusCommand(app, command);
   AddVersionCommand(app, command);
 

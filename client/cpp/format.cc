@@ -66,6 +66,28 @@ std::string Count(uint64_t number, std::string_view noun) {
   return base::StrCat(number, " ", noun, number == 1 ? "" : "s");
 }
 
+std::string Grouped(uint64_t number) {
+  std::string text = base::StrCat(number);
+  for (size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+  return text;
+}
+
+std::string Measured(double value) {
+  if (!std::isfinite(value)) return "-";
+  const double size = std::abs(value);
+  if (size >= 1e4 && size < 1e15) return absl::StrFormat("%.0f", value);
+  return absl::StrFormat("%.4g", value);
+}
+
+std::string CutColumns(std::string_view text, int width) {
+  int columns = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xC0) == 0x80) continue;
+    if (columns++ >= width) return std::string(text.substr(0, i));
+  }
+  return std::string(text);
+}
+
 std::string Printable(std::string_view text) {
   std::string out;
   out.reserve(text.size());

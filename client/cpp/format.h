@@ -34,6 +34,13 @@ std::string Shape(const Range& dimensions) {
 }
 // "1 tensor", "2 tensors", "0 tensors".
 std::string Count(uint64_t number, std::string_view noun);
+// "1,839".
+std::string Grouped(uint64_t number);
+// A measured value with four significant digits: "0.8957", "12.31", "18392", "3e-05"; "-" where it
+// is not finite.
+std::string Measured(double value);
+// The first `width` columns of the text; width below 1: "".
+std::string CutColumns(std::string_view text, int width);
 // The same text with control characters and broken UTF-8 as '?', so that what a server or a file
 // says cannot steer the terminal.
 std::string Printable(std::string_view text);

@@ -5,10 +5,10 @@
 #include "google/protobuf/util/json_util.h"
 
 namespace lbw::client {
+namespace {
 
-absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = true;
+absl::StatusOr<std::string> Print(const google::protobuf::Message& message,
+                                  google::protobuf::util::JsonPrintOptions options) {
   options.preserve_proto_field_names = true;
   options.always_print_primitive_fields = true;
   std::string json;
@@ -20,6 +20,18 @@ absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message) {
   }
   if (json.empty() || json.back() != '\n') json += '\n';
   return json;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  return Print(message, options);
+}
+
+absl::StatusOr<std::string> ToJsonLine(const google::protobuf::Message& message) {
+  return Print(message, {});
 }
 
 }  // namespace lbw::client

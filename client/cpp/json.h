@@ -14,6 +14,8 @@ namespace lbw::client {
 // are strings, bytes base64.
 // Errors: kInternal - a message that JSON cannot hold.
 absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message);
+// The same on one line: what a stream of messages is printed as.
+absl::StatusOr<std::string> ToJsonLine(const google::protobuf::Message& message);
 
 }  // namespace lbw::client
 

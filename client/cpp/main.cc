@@ -17,9 +17,10 @@
 
 namespace {
 
-int Columns() {
+lbw::client::TerminalSize SizeOf(int file) {
   winsize size = {};
-  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  if (::ioctl(file, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
+  return {size.ws_col, size.ws_row};
 }
 
 // gRPC's own log would mix with what is printed; GRPC_VERBOSITY brings it back.
@@ -46,8 +47,9 @@ int main(int argc, char** argv) {
     if (sigwait(&signals, &signal) == 0) ::_exit(128 + signal);
   }).detach();
 
-  const lbw::client::Terminal terminal = {std::cout, std::cerr, ::isatty(STDERR_FILENO) == 1,
-                                          Columns()};
+  lbw::client::Terminal terminal = {std::cout, std::cerr, ::isatty(STDERR_FILENO) == 1,
+                                    SizeOf(STDERR_FILENO).columns};
+  if (::isatty(STDOUT_FILENO) == 1) terminal.out_size = [] { return SizeOf(STDOUT_FILENO); };
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   int status = lbw::client::RunCli(arguments, terminal, canceller);
   if (status != 0 && caught != 0) status = 128 + caught;

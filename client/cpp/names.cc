@@ -14,6 +14,8 @@ namespace lbw::client {
 namespace {
 
 constexpr size_t kMinPrefix = 6;
+constexpr size_t kMinJobPiece = 4;
+constexpr size_t kJobIdLength = 26;
 
 base::Error BadName(std::string_view text, std::string_view why) {
   return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadName,
@@ -111,12 +113,65 @@ std::string ShortName(std::string_view resource_name) {
   if (resource_name.starts_with("artifacts/")) {
     return std::string(resource_name.substr(10, 12));
   }
+  if (resource_name.starts_with("datasets/")) return std::string(resource_name.substr(9));
+  if (resource_name.starts_with("jobs/")) return std::string(resource_name.substr(5));
   if (!resource_name.starts_with("models/")) return std::string(resource_name);
   const absl::StatusOr<base::ModelRef> ref = base::ParseModelRef(resource_name, "name");
   if (!ref.ok()) return std::string(resource_name);
   if (ref->version) return base::StrCat(ref->model, "/", *ref->version);
   if (ref->alias) return base::StrCat(ref->model, "@", *ref->alias);
   return ref->model;
+}
+
+absl::StatusOr<std::string> ParseDatasetArgument(std::string_view text) {
+  if (text.starts_with("datasets/")) {
+    LBW_ASSIGN_OR_RETURN(const std::string id, base::ParseDatasetName(text, "dataset"));
+    return base::DatasetName(id);
+  }
+  if (base::IsValidName(text)) return base::DatasetName(text);
+  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadName,
+                     base::StrCat("'", Printable(text), "' does not name a dataset: a name is 1 ",
+                                  "to 63 of a-z 0-9 _ . - and starts with a letter or digit"));
+}
+
+absl::StatusOr<JobArgument> ParseJobArgument(std::string_view text) {
+  constexpr std::string_view kCollection = "jobs/";
+  JobArgument argument;
+  if (text == "latest") {
+    argument.is_latest = true;
+    return argument;
+  }
+  const std::string_view id = text.substr(text.starts_with(kCollection) ? kCollection.size() : 0);
+  const bool fits = id.find_first_not_of("0123456789abcdefghjkmnpqrstvwxyz") == id.npos &&
+                    id.size() >= kMinJobPiece && id.size() <= kJobIdLength;
+  if (!fits) {
+    return base::Error(
+        absl::StatusCode::kInvalidArgument, base::reason::kBadName,
+        base::StrCat("'", Printable(text), "' does not name a job: write its id, at least ",
+                     kMinJobPiece, " characters that it begins or ends with, or latest"));
+  }
+  if (id.size() == kJobIdLength) {
+    argument.name = base::JobName(id);
+  } else {
+    argument.piece = std::string(id);
+  }
+  return argument;
+}
+
+absl::StatusOr<std::string> ParseResourceArgument(std::string_view text) {
+  if (text.starts_with("artifacts/")) {
+    LBW_RETURN_IF_ERROR(base::ParseArtifactName(text, "artifact").status());
+  } else if (text.starts_with("datasets/")) {
+    LBW_RETURN_IF_ERROR(base::ParseDatasetName(text, "dataset").status());
+  } else if (text.starts_with("jobs/")) {
+    LBW_RETURN_IF_ERROR(base::ParseJobName(text, "job").status());
+  } else if (text.starts_with("evaluations/")) {
+    LBW_RETURN_IF_ERROR(base::ParseEvaluationName(text, "evaluation").status());
+  } else {
+    LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, ParseModelArgument(text));
+    return ResourceName(ref);
+  }
+  return std::string(text);
 }
 
 absl::StatusOr<ArtifactArgument> ParseArtifactArgument(std::string_view text) {

@@ -32,9 +32,26 @@ std::string ResourceName(const base::ModelRef& ref);
 // ready.
 absl::StatusOr<std::string> ResolveVersion(const v1::Model& model, const base::ModelRef& ref);
 
-// "models/face/versions/3" -> "face/3", "artifacts/{sha256}" -> its first 12 characters; others
-// stay.
+// "models/face/versions/3" -> "face/3", "artifacts/{sha256}" -> its first 12 characters,
+// "datasets/D" -> "D", "jobs/ID" -> ID; others stay.
 std::string ShortName(std::string_view resource_name);
+
+// "datasets/D" for D or datasets/D. Errors: kInvalidArgument, BAD_NAME.
+absl::StatusOr<std::string> ParseDatasetArgument(std::string_view text);
+
+// How text may name a job without asking anybody.
+struct JobArgument {
+  std::string name;   // set: "jobs/{id}", known at once
+  std::string piece;  // set: how an id begins or ends, to be looked up
+  bool is_latest = false;
+};
+// An id, jobs/ID, at least 4 characters that an id begins or ends with, or "latest".
+// Errors: kInvalidArgument, BAD_NAME.
+absl::StatusOr<JobArgument> ParseJobArgument(std::string_view text);
+
+// The resource name for NAME, NAME/VERSION, NAME@ALIAS, or any resource name of an artifact,
+// dataset, job or evaluation. Errors: kInvalidArgument, BAD_NAME.
+absl::StatusOr<std::string> ParseResourceArgument(std::string_view text);
 
 // How text may name an artifact without asking anybody.
 struct ArtifactArgument {

@@ -23,16 +23,6 @@ std::string Amount(uint64_t value, const std::string& unit) {
   return unit == "bytes" ? HumanBytes(value) : base::StrCat(value);
 }
 
-// The first `width` code points.
-std::string Cut(const std::string& text, int width) {
-  int columns = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0) == 0x80) continue;
-    if (columns++ == width) return text.substr(0, i);
-  }
-  return text;
-}
-
 }  // namespace
 
 void NoProgress::Update(const ProgressState& /*state*/) {}
@@ -63,7 +53,7 @@ std::string RenderProgress(const ProgressState& state, uint64_t done_at_start,
     }
   }
   if (!state.detail.empty()) base::StrAppend(&line, "  ", Printable(state.detail));
-  return Cut(line, width);
+  return CutColumns(line, width);
 }
 
 TerminalProgress::TerminalProgress(std::ostream& out, int width, const base::Clock& clock)

@@ -1,5 +1,6 @@
 #include "client/cpp/session.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -7,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <ostream>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "base/io.h"
@@ -38,6 +40,18 @@ Session::Session(const GlobalOptions& options, const Terminal& terminal, Cancell
       progress_(MakeProgress(options, terminal)) {}
 
 Session::~Session() = default;
+
+std::string Session::submitter() const {
+  if (!options_.submitter.empty()) return options_.submitter;
+  passwd entry = {};
+  passwd* found = nullptr;
+  std::vector<char> buffer(16384);
+  const uid_t user = ::geteuid();
+  if (::getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
+    return base::StrCat("uid-", user);
+  }
+  return std::string(found->pw_name).substr(0, 64);
+}
 
 absl::StatusOr<Connection*> Session::Connect() {
   if (connection_ != nullptr) return connection_.get();

@@ -26,6 +26,12 @@ struct GlobalOptions {
   double timeout_s = 0.0;  // 0: none
   bool json = false;
   bool quiet = false;
+  std::string submitter;  // empty: the user's name on this machine
+};
+
+struct TerminalSize {
+  int columns = 80;
+  int rows = 24;
 };
 
 // Where a program writes. Streams are borrowed.
@@ -34,6 +40,8 @@ struct Terminal {
   std::ostream& err;
   bool err_is_terminal = false;
   int err_columns = 80;
+  // The size of the terminal that `out` is, asked again for every frame; empty: it is none.
+  std::function<TerminalSize()> out_size = {};
 };
 
 // Threads: one at a time; the canceller may be used from any.
@@ -49,6 +57,10 @@ class Session {
   // A bar where standard error is a terminal and neither --quiet nor --json forbids it.
   ProgressSink& progress() { return *progress_; }
   bool wants_json() const { return options_.json; }
+  bool is_quiet() const { return options_.quiet; }
+  const Terminal& terminal() const { return terminal_; }
+  // Who asks for jobs and moves aliases, at most 64 characters.
+  std::string submitter() const;
 
   // The command's result, on standard output.
   std::ostream& out();

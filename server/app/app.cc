@@ -11,10 +11,14 @@
 #include "app/artifact_format.h"
 #include "app/cpu.h"
 #include "app/grpc_server.h"
+#include "app/job_metrics.h"
+#include "app/job_numbers.h"
+#include "app/job_rooms.h"
 #include "app/periodic.h"
 #include "app/port_file.h"
 #include "app/serving_metrics.h"
 #include "app/version.h"
+#include "app/worker_pool.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -34,6 +38,9 @@ namespace lbw::app {
 namespace {
 
 constexpr absl::Duration kSweepEvery = absl::Minutes(5);
+constexpr absl::Duration kExpireLeasesEvery = absl::Seconds(2);
+// What a worker gets to write its checkpoint and give its lease back, however late it is.
+constexpr absl::Duration kLeastStop = absl::Seconds(2);
 
 int Cores() { return std::max(static_cast<int>(std::thread::hardware_concurrency()), 1); }
 
@@ -112,10 +119,14 @@ struct App::Rooms {
   explicit Rooms(const config::Config& given)
       : config(given),
         metrics(metrics::NewMetrics({.version = std::string(kVersion)})),
-        serving_metrics(*metrics) {}
+        serving_metrics(*metrics),
+        job_metrics(*metrics) {}
 
   absl::Status OpenStore();
   void BuildServing();
+  rpc::ServiceLimits ServiceLimitsOf() const;
+  metrics::Metrics::StoreNumbers ReadNumbers();
+  void StartHousekeeping();
   void BuildServices();
   absl::Status Listen();
   absl::Status Ready();
@@ -127,10 +138,12 @@ struct App::Rooms {
   std::atomic<bool> draining{false};
   const std::unique_ptr<metrics::Metrics> metrics;
   ServingMetrics serving_metrics;
+  JobMetrics job_metrics;
   std::unique_ptr<store::SqliteDatabase> database;  // holds the folder's lock
   std::unique_ptr<store::FolderBlobStore> blobs;
   std::unique_ptr<store::ArtifactStore> artifacts;
   std::unique_ptr<registry::Registry> registry;
+  JobRooms jobs;
   std::unique_ptr<engine::ExecutorFactory> engine;
   std::unique_ptr<serving::Detector> detector;
   std::unique_ptr<base::ThreadPool> short_work;
@@ -138,6 +151,8 @@ struct App::Rooms {
   std::unique_ptr<base::ThreadPool> long_work;
   std::unique_ptr<rpc::Services> services;
   std::unique_ptr<Periodic> sweeper;
+  std::unique_ptr<Periodic> lease_keeper;
+  std::unique_ptr<WorkerPool> workers;
   std::unique_ptr<AdminServer> admin;
   std::unique_ptr<GrpcServer> grpc;
   bool stopped = false;
@@ -159,12 +174,11 @@ absl::Status App::Rooms::OpenStore() {
       store::OpenArtifactStore(*database, *blobs, files, StoreOptions(config));
   if (!store.ok()) return WithFolder(store.status(), config);
   artifacts = *std::move(store);
-  registry::RegistryLimits limits;
-  limits.max_models = config.max_models;
   absl::StatusOr<std::unique_ptr<registry::Registry>> models =
-      registry::OpenRegistry(*database, limits);
+      registry::OpenRegistry(*database, RegistryLimitsOf(config));
   if (!models.ok()) return WithFolder(models.status(), config);
   registry = *std::move(models);
+  jobs = BuildJobRooms(config, {*database, *blobs, *registry});
   return absl::OkStatus();
 }
 
@@ -178,19 +192,33 @@ void App::Rooms::BuildServing() {
   detector = serving::NewDetector(context, ServingLimitsOf(config));
 }
 
-void App::Rooms::BuildServices() {
-  metrics->SetStoreNumbers([this] {
-    metrics::Metrics::StoreNumbers numbers;
-    const absl::StatusOr<store::ArtifactStore::Stats> stats = artifacts->GetStats();
-    if (!stats.ok()) {
-      base::LogWarning("store_stats_failed", {{"error", stats.status()}});
-      return numbers;
-    }
-    numbers.artifacts = stats->artifacts;
-    numbers.stored_bytes = stats->stored_bytes;
-    numbers.unfinished_uploads = stats->unfinished_uploads;
+metrics::Metrics::StoreNumbers App::Rooms::ReadNumbers() {
+  metrics::Metrics::StoreNumbers numbers = ReadJobNumbers(*jobs.queue, *jobs.datasets);
+  const absl::StatusOr<store::ArtifactStore::Stats> stats = artifacts->GetStats();
+  if (!stats.ok()) {
+    base::LogWarning("store_stats_failed", {{"error", stats.status()}});
     return numbers;
-  });
+  }
+  numbers.artifacts = stats->artifacts;
+  numbers.stored_bytes = stats->stored_bytes;
+  numbers.unfinished_uploads = stats->unfinished_uploads;
+  return numbers;
+}
+
+rpc::ServiceLimits App::Rooms::ServiceLimitsOf() const {
+  rpc::ServiceLimits limits;
+  limits.max_import_bytes = static_cast<uint64_t>(config.max_import_bytes);
+  limits.loaded_bytes = static_cast<uint64_t>(config.loaded_bytes);
+  limits.queue_calls = static_cast<size_t>(config.queue_calls);
+  limits.threads = ThreadsOf(config);
+  limits.max_message_bytes = static_cast<uint64_t>(config.max_message_bytes);
+  limits.job_threads = config.job_threads > 0 ? static_cast<int>(config.job_threads) : Cores();
+  limits.max_attempts = config.job_max_attempts;
+  return limits;
+}
+
+void App::Rooms::BuildServices() {
+  metrics->SetStoreNumbers([this] { return ReadNumbers(); });
   short_work = std::make_unique<base::ThreadPool>(ShortWork());
   hash_work = std::make_unique<base::ThreadPool>(HashWork());
   long_work = std::make_unique<base::ThreadPool>(LongWork(config));
@@ -199,6 +227,11 @@ void App::Rooms::BuildServices() {
   context.registry = registry.get();
   context.detector = detector.get();
   context.metrics = metrics.get();
+  context.database = database.get();
+  context.datasets = jobs.datasets.get();
+  context.evaluations = jobs.evaluations.get();
+  context.queue = jobs.queue.get();
+  context.kinds = jobs.kinds.get();
   context.long_work = long_work.get();
   context.hash_work = hash_work.get();
   context.short_work = short_work.get();
@@ -206,11 +239,7 @@ void App::Rooms::BuildServices() {
   context.version = std::string(kVersion);
   context.device_detail = DescribeCpu();
   context.start_time = start_time;
-  context.limits.max_import_bytes = static_cast<uint64_t>(config.max_import_bytes);
-  context.limits.loaded_bytes = static_cast<uint64_t>(config.loaded_bytes);
-  context.limits.queue_calls = static_cast<size_t>(config.queue_calls);
-  context.limits.threads = ThreadsOf(config);
-  context.limits.max_message_bytes = static_cast<uint64_t>(config.max_message_bytes);
+  context.limits = ServiceLimitsOf();
   services = std::make_unique<rpc::Services>(context);
 }
 
@@ -249,12 +278,10 @@ absl::Status App::Rooms::Listen() {
   LBW_ASSIGN_OR_RETURN(
       admin, AdminServer::Start(config::ParseAddress(config.admin).value_or(config::Address{}),
                                 std::move(handlers)));
-  sweeper = std::make_unique<Periodic>("sweep", kSweepEvery, [this] {
-    const absl::Status swept = artifacts->Sweep();
-    if (!swept.ok()) base::LogWarning("sweep_failed", {{"error", swept}});
-  });
+  StartHousekeeping();
   if (!config.port_file.empty()) {
-    LBW_RETURN_IF_ERROR(WritePortFile(config.port_file, grpc->port(), admin->port()));
+    LBW_RETURN_IF_ERROR(
+        WritePortFile(config.port_file, {{"grpc", grpc->port()}, {"admin", admin->port()}}));
   }
   listening.store(true);
   metrics->SetReady(true);
@@ -266,6 +293,27 @@ absl::Status App::Rooms::Listen() {
                                  {"threads", ThreadsOf(config)},
                                  {"cpu", DescribeCpu()}});
   return absl::OkStatus();
+}
+
+void App::Rooms::StartHousekeeping() {
+  sweeper = std::make_unique<Periodic>("sweep", kSweepEvery, [this] {
+    const absl::Status jobs_swept = jobs.queue->Sweep().status();
+    if (!jobs_swept.ok()) base::LogWarning("job_sweep_failed", {{"error", jobs_swept}});
+    const absl::Status swept = artifacts->Sweep();
+    if (!swept.ok()) base::LogWarning("sweep_failed", {{"error", swept}});
+  });
+  // Workers do this too; a server without one must see that another machine's has died.
+  lease_keeper = std::make_unique<Periodic>("leases", kExpireLeasesEvery, [this] {
+    const absl::Status expired = jobs.queue->ExpireLeases().status();
+    if (!expired.ok()) base::LogWarning("lease_expiry_failed", {{"error", expired}});
+  });
+  if (config.workers == 0) return;
+  WorkerPoolOptions options;
+  options.program = "/proc/self/exe";
+  options.arguments = {"worker"};
+  for (std::string& flag : config::ToFlags(config)) options.arguments.push_back(std::move(flag));
+  options.workers = static_cast<int>(config.workers);
+  workers = std::make_unique<WorkerPool>(options, job_metrics);
 }
 
 void App::Rooms::Drain() {
@@ -289,6 +337,8 @@ void App::Rooms::Drain() {
   long_work->Shutdown();
   hash_work->Shutdown();
   short_work->Shutdown();
+  if (workers != nullptr) workers->Stop(std::max(deadline, base::RealClock().Now() + kLeastStop));
+  if (lease_keeper != nullptr) lease_keeper->Stop();
   if (sweeper != nullptr) sweeper->Stop();
   // Last, so that probes see a server that is alive until it is not.
   if (admin != nullptr) admin->Stop();

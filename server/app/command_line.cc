@@ -17,6 +17,7 @@ constexpr const char* kExamples = R"(Examples:
   lbw-server serve --data-dir /var/lib/lbw --listen 0.0.0.0:8500
   lbw-server serve --config lbw.yaml --log-level debug
   lbw-server serve --listen 127.0.0.1:0 --admin 127.0.0.1:0 --port-file ports.json
+  lbw-server worker --data-dir /var/lib/lbw            a worker of its own beside it
   lbw-server config --config lbw.yaml                  every value in force, and where it came from
 
 A flag beats the environment (LBW_SERVING_QUEUE_CALLS=64), which beats the file
@@ -59,11 +60,13 @@ base::Error Bad(std::string_view message) {
 }
 
 absl::Status CheckCommand(absl::Span<const char* const> arguments) {
-  if (arguments.empty()) return Bad("a command is missing: serve, config or version");
+  if (arguments.empty()) return Bad("a command is missing: serve, worker, config or version");
   const std::string_view first = arguments.front();
-  const std::vector<std::string_view> known = {"serve", "config", "version", "--help", "-h"};
+  const std::vector<std::string_view> known = {"serve",   "worker", "run-job", "config",
+                                               "version", "--help", "-h"};
   if (std::find(known.begin(), known.end(), first) != known.end()) return absl::OkStatus();
-  return Bad(base::StrCat("unknown command ", first, "; the commands are serve, config, version"));
+  return Bad(
+      base::StrCat("unknown command ", first, "; the commands are serve, worker, config, version"));
 }
 
 }  // namespace
@@ -74,8 +77,18 @@ absl::StatusOr<CommandLine> ParseCommandLine(absl::Span<const char* const> argum
   root.footer(kExamples);
   root.require_subcommand(1);
   ConfigCommand serve;
+  ConfigCommand worker;
   ConfigCommand config;
+  int fd = -1;
+  int nice = 0;
   serve.AddTo(root, "serve", "Serve until SIGTERM, which drains; a second one ends at once");
+  worker.AddTo(root, "worker",
+               "Run jobs of the same data folder until SIGTERM, which checkpoints and gives back");
+  worker.app->add_option("--parent-fd", fd)->group("");
+  // What a worker starts a job with; not for people.
+  CLI::App* run_job = root.add_subcommand("run-job", "One job, for a worker")->group("");
+  run_job->add_option("--fd", fd)->required();
+  run_job->add_option("--nice", nice);
   config.AddTo(root, "config", "Print every value in force and where it came from");
   CLI::App* version = root.add_subcommand("version", "Print the version");
   // The parser takes them from the back.
@@ -90,6 +103,18 @@ absl::StatusOr<CommandLine> ParseCommandLine(absl::Span<const char* const> argum
     return Bad(error.what());
   }
   if (serve.app->parsed()) return serve.Result(Command::kServe);
+  if (worker.app->parsed()) {
+    CommandLine line = worker.Result(Command::kWorker);
+    line.fd = fd;
+    return line;
+  }
+  if (run_job->parsed()) {
+    CommandLine line;
+    line.command = Command::kRunJob;
+    line.fd = fd;
+    line.nice = nice;
+    return line;
+  }
   if (config.app->parsed()) return config.Result(Command::kConfig);
   CommandLine line;
   if (version->parsed()) line.command = Command::kVersion;

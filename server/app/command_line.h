@@ -11,12 +11,14 @@
 
 namespace lbw::app {
 
-enum class Command : uint8_t { kServe, kConfig, kVersion, kHelp };
+enum class Command : uint8_t { kServe, kWorker, kRunJob, kConfig, kVersion, kHelp };
 
 struct CommandLine {
   Command command = Command::kHelp;
-  std::string help;                          // kHelp: what to print
-  std::string config_file;                   // kServe, kConfig
+  std::string help;         // kHelp: what to print
+  std::string config_file;  // kServe, kWorker, kConfig
+  int fd = -1;              // kRunJob: the worker's socket; kWorker: the server's, or -1
+  int nice = 0;             // kRunJob
   std::map<std::string, std::string> flags;  // configuration key -> value
 };
 

@@ -10,8 +10,10 @@
 #include <memory>
 
 #include "app/app.h"
+#include "app/run_job.h"
 #include "app/signals.h"
 #include "app/version.h"
+#include "app/worker_app.h"
 #include "base/log.h"
 #include "base/status.h"
 
@@ -71,6 +73,20 @@ int Serve(const config::Config& config, char** argv) {
   signals.Wait();
   (*app)->Shutdown();
   return 0;
+}
+
+int Work(const config::Config& config, int parent_fd) {
+  base::ConfigureLog(LevelOf(config.log_level), FormatOf(config.log_format));
+  SignalWatch signals;
+  const absl::StatusOr<std::unique_ptr<WorkerApp>> app = WorkerApp::Start(config, parent_fd);
+  if (!app.ok()) return Fail(app.status());
+  (*app)->Run(signals);
+  return 0;
+}
+
+int RunJob(int fd, int nice) {
+  KeepFreedMemory();
+  return RunJobProcess(fd, nice);
 }
 
 std::string ConfigTable(absl::Span<const config::Provenance> values) {

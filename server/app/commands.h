@@ -15,6 +15,13 @@ namespace lbw::app {
 // once more with it, with a variable set that a library reads when it is loaded.
 int Serve(const config::Config& config, char** argv);
 
+// Runs jobs until SIGTERM or SIGINT, or until the socket parent_fd (-1: none) ends; checkpoints,
+// gives the lease back, returns 0.
+int Work(const config::Config& config, int parent_fd);
+
+// One job for the worker at the other end of fd. nice: how much the process stands back.
+int RunJob(int fd, int nice);
+
 // Key, value and source in aligned columns.
 std::string ConfigTable(absl::Span<const config::Provenance> values);
 int PrintConfig(absl::Span<const config::Provenance> values);

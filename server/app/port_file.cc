@@ -19,10 +19,16 @@ absl::Status Failed(const std::string& path, int error) {
 
 }  // namespace
 
-absl::Status WritePortFile(const std::string& path, int grpc_port, int admin_port) {
+absl::Status WritePortFile(const std::string& path,
+                           std::initializer_list<std::pair<const char*, int>> ports) {
   const std::string temporary = base::StrCat(path, ".", ::getpid());
   std::ofstream file(temporary, std::ios::trunc);
-  file << "{\"grpc\": " << grpc_port << ", \"admin\": " << admin_port << "}\n";
+  const char* before = "{";
+  for (const auto& [name, port] : ports) {
+    file << before << "\"" << name << "\": " << port;
+    before = ", ";
+  }
+  file << "}\n";
   file.close();
   if (!file) return Failed(path, errno);
   if (std::rename(temporary.c_str(), path.c_str()) != 0) {

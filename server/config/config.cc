@@ -136,4 +136,13 @@ std::vector<KeyDoc> Keys() {
   return docs;
 }
 
+std::vector<std::string> ToFlags(const Config& config) {
+  std::vector<std::string> flags;
+  for (const Key& key : KeyTable()) {
+    const std::string value = ValueText(key, config);
+    if (!value.empty()) flags.push_back(base::StrCat(FlagOf(key), "=", value));
+  }
+  return flags;
+}
+
 }  // namespace lbw::config

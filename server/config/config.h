@@ -50,6 +50,21 @@ struct Config {
   absl::Duration drain_delay = absl::ZeroDuration();
   absl::Duration drain_timeout = absl::Seconds(30);
   bool reflection = true;
+  // Jobs
+  int64_t workers = 1;                          // processes that serve starts
+  std::string worker_admin = "127.0.0.1:8502";  // of `lbw-server worker`
+  int64_t job_threads = 0;                      // a job may use; 0 = the machine's cores
+  int64_t job_nice = 5;                         // of its process
+  absl::Duration job_lease = absl::Seconds(30);
+  absl::Duration job_stall_timeout = absl::Minutes(5);
+  absl::Duration job_obey_timeout = absl::Seconds(60);
+  int64_t job_max_attempts = 5;
+  absl::Duration job_backoff = absl::Seconds(2);  // after the first attempt that fails; then doubled
+  int64_t max_active_jobs = 100'000;
+  int64_t max_job_events = 100'000;
+  absl::Duration job_retention = absl::Hours(24 * 30);
+  bool job_warm_child = true;
+  int64_t max_datasets = 10'000;
 };
 
 // One value in force: key ("limits.queue_calls"), value as text, source ("default", "file
@@ -89,6 +104,9 @@ struct KeyDoc {
   std::string meaning;
 };
 std::vector<KeyDoc> Keys();
+// Flags that give another process of this program the same configuration:
+// "--listen=127.0.0.1:8500", ...
+std::vector<std::string> ToFlags(const Config& config);
 
 }  // namespace lbw::config
 

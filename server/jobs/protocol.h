@@ -34,6 +34,7 @@ struct Assignment {
   int64_t checkpoint_step = 0;
   int64_t attempt = 1;
   std::string data_dir;
+  std::string scratch_folder;  // exists, empty
   int threads = 0;
 };
 struct Committed {
@@ -66,21 +67,27 @@ struct ErrorLine {
 enum class Obeyed : uint8_t { kPaused, kStopped, kCancelled };
 using Up = std::variant<Hello, EventLine, Heartbeat, CheckpointLine, ResultLine, ErrorLine, Obeyed>;
 
-// One line without its newline. Aborts where it would be too long: callers bound what they send.
+// One line without its newline; bytes that are not UTF-8 become U+FFFD. Encode aborts where the
+// line would be too long: for messages that their makers bound. TryEncode tells instead:
+// kInvalidArgument, LIMIT_EXCEEDED.
 std::string Encode(const Down& message);
 std::string Encode(const Up& message);
+absl::StatusOr<std::string> TryEncode(const Down& message);
+absl::StatusOr<std::string> TryEncode(const Up& message);
 // Errors: kInvalidArgument, BAD_FILE - no JSON, a type or key that is missing or of another kind.
 absl::StatusOr<Down> DecodeDown(std::string_view line);
 absl::StatusOr<Up> DecodeUp(std::string_view line);
 
-// Cuts a stream of bytes into lines. Errors: kInvalidArgument, LIMIT_EXCEEDED - a line too long.
+// Cuts a stream of bytes into lines. Errors: kInvalidArgument, LIMIT_EXCEEDED - a line too long;
+// the lines before it are given, nothing behind it is.
 class LineSplitter {
  public:
   // Appends bytes; gives every line that they complete.
   absl::Status Feed(std::string_view bytes, std::vector<std::string>& lines);
 
  private:
-  std::string pending_;
+  std::string pending_;  // at most kMaxLineBytes
+  bool failed_ = false;
 };
 
 }  // namespace lbw::jobs

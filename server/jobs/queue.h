@@ -4,7 +4,8 @@
 //            Every write of a worker carries it; a token that is not the newest, or whose lease was
 //            taken away, is refused with kAborted, LEASE_LOST, and changes nothing.
 // Order:     highest priority first; among submitters of equal priority the one with the fewest
-//            running jobs, then the one that waited longest since its last lease; then the oldest.
+//            running jobs, then the one that waited longest since its last lease (or its first
+//            job); then the oldest. Costs the same with 100,000 jobs in the queue as with ten.
 // Durability: states, leases' ends, results and checkpoints with kFull; renewals, events and logs
 //            with kNormal.
 // Time:      the database's.
@@ -31,9 +32,11 @@
 namespace lbw::jobs {
 
 struct QueueLimits {
-  int64_t max_active = 100'000;                 // jobs that have not ended
-  int64_t max_events_per_job = 100'000;         // the oldest are dropped; state changes stay
-  int64_t log_head_bytes = int64_t{64} << 10;   // of a job's log, kept from its beginning
+  int64_t max_active = 100'000;          // jobs that have not ended
+  int64_t max_events_per_job = 100'000;  // the oldest are dropped; state changes stay
+  int64_t max_event_bytes = int64_t{64}
+                            << 10;             // a larger one is recorded as a warning in its place
+  int64_t log_head_bytes = int64_t{64} << 10;  // of a job's log, kept from its beginning
   int64_t log_tail_bytes = int64_t{960} << 10;  // and from its end
   absl::Duration lease = absl::Seconds(30);
   absl::Duration retention = absl::Hours(24 * 30);  // of jobs that ended
@@ -106,8 +109,14 @@ class Queue {
   // ours.
   virtual absl::StatusOr<Page> List(const JobFilter& filter, int page_size,
                                     std::string_view token) = 0;
-  // Cancel, pause, resume. Errors: as Apply.
-  virtual absl::StatusOr<Job> Ask(std::string_view id, Wish wish) = 0;
+  // What a job that ended FAILED or CANCELLED means to those who wait for it (a dataset that was
+  // to be checked). Runs in the transaction that ends the job, with the job as it is after it; may
+  // be empty. Its error undoes the transaction and is answered.
+  using ApplyFailure = std::function<absl::Status(store::Session&, const Job&)>;
+  // Cancel, pause, resume. on_failure runs when the job ends by it: one that no worker holds is
+  // CANCELLED at once. Errors: as Apply; on_failure's.
+  virtual absl::StatusOr<Job> Ask(std::string_view id, Wish wish,
+                                  const ApplyFailure& on_failure = {}) = 0;
   // With its events, log, checkpoints and references. Errors: kFailedPrecondition, WRONG_STATE - it
   // has not ended.
   virtual absl::Status Delete(std::string_view id) = 0;
@@ -116,7 +125,7 @@ class Queue {
                                                          int limit) = 0;
   virtual absl::StatusOr<std::vector<CheckpointInfo>> Checkpoints(std::string_view id) = 0;
   struct Log {
-    std::string text;
+    std::string text;  // UTF-8; a line in its middle tells of bytes that were dropped
     uint64_t written_bytes = 0;
     uint64_t dropped_bytes = 0;
   };
@@ -141,24 +150,34 @@ class Queue {
     std::string log_text;       // appended
   };
   virtual absl::Status Report(const LeaseKey& lease, const Progress& progress) = 0;
-  // The blob of the checkpoint is durable already; its artifact row and reference are made here,
-  // the older ones but the newest two and the best are dropped, and failed attempts are forgotten.
+  // The blob of the checkpoint is durable already, and the caller holds BlobStore::Access::kName
+  // since before it was. Its artifact row and reference are made here, the older ones but the
+  // newest two and the best are dropped. One that goes beyond the newest's step makes the job
+  // forget the attempts that failed or were lost. The best is the one that was told to be, or whose
+  // metric is above the best's so far.
   virtual absl::Status AddCheckpoint(const LeaseKey& lease, const CheckpointInfo& checkpoint) = 0;
   // Ends the attempt: decides by retry_policy, writes the state, its event and the result, frees
   // the lease. apply runs in the same transaction when the outcome is a result (what the kind makes
-  // of it: an evaluation's row); its error makes the attempt fail with it. Answers the job after
-  // it.
-  using ApplyResult = std::function<absl::Status(store::Session&, const Job&)>;
+  // of it: an evaluation's row), with the job as it was before; it may rewrite the result that is
+  // kept. Its error makes the attempt fail with it, but for one of the database itself
+  // (STORE_FAILED, OUT_OF_ROOM), which is answered and changes nothing. on_failure runs when the
+  // job ended FAILED or CANCELLED. Answers the job after it.
+  using ApplyResult =
+      std::function<absl::Status(store::Session&, const Job&, std::string& result_json)>;
   virtual absl::StatusOr<Job> Finish(const LeaseKey& lease, const Outcome& outcome,
-                                     std::string_view result_json, const ApplyResult& apply) = 0;
+                                     std::string_view result_json, const ApplyResult& apply,
+                                     const ApplyFailure& on_failure = {}) = 0;
 
-  // --- Housekeeping
-  // ------------------------------------------------------------------------------- Leases that ran
-  // out: each job becomes what Decide says of kLost. Answers how many.
-  virtual absl::StatusOr<int64_t> ExpireLeases() = 0;
-  // Frees the leases of a worker that is known to be dead (its lock is free), at once.
-  virtual absl::StatusOr<int64_t> ReclaimLeases(std::string_view worker) = 0;
-  // Drops jobs that ended longer than retention ago.
+  // --- Housekeeping -----------------------------------------------------------------------------
+  // Leases that ran out: each job becomes what Decide says of kLost, in a transaction of its own;
+  // on_failure runs in those that end a job. Answers how many; with an error, that of the first
+  // job that could not be freed (the others are).
+  virtual absl::StatusOr<int64_t> ExpireLeases(const ApplyFailure& on_failure = {}) = 0;
+  // The same for a worker that is known to be dead (its lock is free), at once.
+  virtual absl::StatusOr<int64_t> ReclaimLeases(std::string_view worker,
+                                                const ApplyFailure& on_failure = {}) = 0;
+  // Drops jobs that ended longer than retention ago (answers how many), and workers that were not
+  // seen for as long.
   virtual absl::StatusOr<int64_t> Sweep() = 0;
   virtual absl::Status SeeWorker(const WorkerInfo& worker) = 0;  // inserts or refreshes
   virtual absl::Status ForgetWorker(std::string_view id) = 0;
@@ -170,8 +189,7 @@ class Queue {
     absl::Duration age;
   };
   virtual absl::StatusOr<std::vector<CheckpointAge>> CheckpointAges() = 0;
-  // Blocks until the database has changed since the last call of this thread's token, or timeout.
-  // Another process's changes count. token: 0 at first, then what the last call answered.
+  // As store::Database::WaitForChange.
   virtual uint64_t WaitForChange(uint64_t token, absl::Duration timeout) = 0;
 };
 

@@ -7,8 +7,10 @@
 #ifndef LBW_JOBS_WORKER_SLOT_H_
 #define LBW_JOBS_WORKER_SLOT_H_
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,9 +29,13 @@ class WorkerSlot {
   const std::string& scratch_dir() const { return scratch_dir_; }
   // Ids of slots that nobody holds at this moment, not our own.
   static absl::StatusOr<std::vector<std::string>> DeadWorkers(const std::string& data_dir);
+  // The same, each slot held during its call: no worker comes back under that id meanwhile.
+  static absl::Status ForEachDead(const std::string& data_dir,
+                                  const std::function<void(const std::string& id)>& visit);
 
  private:
-  WorkerSlot(int fd, std::string id, std::string scratch_dir);
+  WorkerSlot(int fd, std::string id, std::string scratch_dir)
+      : fd_(fd), id_(std::move(id)), scratch_dir_(std::move(scratch_dir)) {}
   const int fd_;
   const std::string id_;
   const std::string scratch_dir_;

@@ -7,6 +7,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
@@ -38,6 +39,13 @@ const std::vector<double>& WorkBuckets() {
   return *buckets;
 }
 
+// For what takes minutes to days.
+const std::vector<double>& JobBuckets() {
+  static const auto* const buckets = new std::vector<double>{
+      0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 86400, 4 * 86400};
+  return *buckets;
+}
+
 // Distinct services, methods and codes, whatever a caller passes.
 constexpr size_t kMaxApiNames = 256;
 
@@ -61,6 +69,35 @@ void AppendStore(const Metrics::StoreNumbers& numbers,
                             static_cast<double>(numbers.stored_bytes)));
   families.push_back(Single("lbw_unfinished_uploads", kGauge, "Uploads that are not finished",
                             static_cast<double>(numbers.unfinished_uploads)));
+  families.push_back(Single("lbw_datasets", kGauge, "Datasets in the registry",
+                            static_cast<double>(numbers.datasets)));
+  families.push_back(Single("lbw_workers", kGauge, "Workers that were heard of lately",
+                            static_cast<double>(numbers.workers)));
+}
+
+void AppendJobs(const Metrics::StoreNumbers& numbers,
+                std::vector<prometheus::MetricFamily>& families) {
+  constexpr auto kGauge = prometheus::MetricType::Gauge;
+  prometheus::MetricFamily jobs{"lbw_jobs", "Jobs that have not ended", kGauge, {}};
+  for (const Metrics::StoreNumbers::Jobs& row : numbers.jobs) {
+    prometheus::ClientMetric metric;
+    metric.label = {{"kind", row.kind}, {"state", row.state}};
+    metric.gauge.value = static_cast<double>(row.count);
+    jobs.metric.push_back(std::move(metric));
+  }
+  prometheus::MetricFamily ages{
+      "lbw_job_checkpoint_age_seconds",
+      "Age of the newest checkpoint of a running job, or of its start: the largest",
+      kGauge,
+      {}};
+  for (const Metrics::StoreNumbers::CheckpointAge& row : numbers.checkpoint_ages) {
+    prometheus::ClientMetric metric;
+    metric.label = {{"kind", row.kind}};
+    metric.gauge.value = row.seconds;
+    ages.metric.push_back(std::move(metric));
+  }
+  families.push_back(std::move(jobs));
+  families.push_back(std::move(ages));
 }
 
 void AppendProcess(const ProcessNumbers& numbers, std::vector<prometheus::MetricFamily>& families) {
@@ -95,7 +132,18 @@ class PrometheusMetrics final : public Metrics {
         weights_(Counters("lbw_quantize_weights_total", "Weights that were quantized").Add({})),
         quantize_(Histograms("lbw_quantize_seconds", "Time of quantizing calls")),
         upload_bytes_(Counters("lbw_upload_bytes_total", "Bytes of uploads committed").Add({})),
-        ready_(Gauges("lbw_ready", "1 while /readyz answers 200").Add({})) {
+        ready_(Gauges("lbw_ready", "1 while /readyz answers 200").Add({})),
+        job_wait_(Histograms("lbw_job_wait_seconds", "From a job's queueing to its lease")),
+        job_run_(Histograms("lbw_job_run_seconds", "An attempt, by the job's state after it")),
+        job_step_(Histograms("lbw_job_step_seconds", "A step of a job")),
+        job_steps_(Counters("lbw_job_steps_total", "Steps that jobs have made")),
+        job_checkpoints_(Counters("lbw_job_checkpoints_total", "Checkpoints recorded")),
+        job_checkpoint_bytes_(
+            Counters("lbw_job_checkpoint_bytes_total", "Bytes of checkpoints recorded")),
+        job_checkpoint_(Histograms("lbw_job_checkpoint_seconds",
+                                   "From a checkpoint's announcement to its record")),
+        job_renewals_failed_(
+            Counters("lbw_job_lease_renewals_failed_total", "Renewals of leases that failed")) {
     Gauges("lbw_build_info", "Always 1; the version is a label")
         .Add({{"version", options.version}})
         .Set(1);
@@ -171,6 +219,34 @@ class PrometheusMetrics final : public Metrics {
 
   void SetReady(bool ready) override { ready_.Set(ready ? 1 : 0); }
 
+  void JobStarted(std::string_view kind, double waited_seconds) override {
+    job_wait_.Add(Kind(kind), JobBuckets()).Observe(waited_seconds);
+  }
+  void JobAttemptEnded(std::string_view kind, std::string_view outcome, double seconds) override {
+    job_run_
+        .Add({{"kind", api_names_.Bound(kind)}, {"outcome", api_names_.Bound(outcome)}},
+             JobBuckets())
+        .Observe(seconds);
+  }
+  // A report of several steps counts each with their mean.
+  void JobSteps(std::string_view kind, int64_t steps, double seconds) override {
+    if (steps <= 0) return;
+    constexpr int64_t kMostObserved = 1'000;
+    prometheus::Histogram& histogram = job_step_.Add(Kind(kind), WorkBuckets());
+    for (int64_t i = 0; i < std::min(steps, kMostObserved); ++i) {
+      histogram.Observe(seconds / static_cast<double>(steps));
+    }
+    job_steps_.Add(Kind(kind)).Increment(static_cast<double>(steps));
+  }
+  void JobCheckpoint(std::string_view kind, uint64_t bytes, double seconds) override {
+    job_checkpoints_.Add(Kind(kind)).Increment();
+    job_checkpoint_bytes_.Add(Kind(kind)).Increment(static_cast<double>(bytes));
+    job_checkpoint_.Add(Kind(kind), CallBuckets()).Observe(seconds);
+  }
+  void JobRenewalFailed(std::string_view kind) override {
+    job_renewals_failed_.Add(Kind(kind)).Increment();
+  }
+
   void SetStoreNumbers(std::function<StoreNumbers()> read) override ABSL_LOCKS_EXCLUDED(store_mu_) {
     absl::MutexLock lock(&store_mu_);
     read_store_ = std::move(read);
@@ -183,12 +259,15 @@ class PrometheusMetrics final : public Metrics {
       read = read_store_;
     }
     std::vector<prometheus::MetricFamily> families = registry_.Collect();
-    AppendStore(read ? read() : StoreNumbers{}, families);
+    const StoreNumbers numbers = read ? read() : StoreNumbers{};
+    AppendStore(numbers, families);
+    AppendJobs(numbers, families);
     AppendProcess(ReadProcessNumbers(), families);
     return prometheus::TextSerializer().Serialize(families);
   }
 
  private:
+  prometheus::Labels Kind(std::string_view kind) { return {{"kind", api_names_.Bound(kind)}}; }
   CounterFamily& Counters(const char* name, const char* help) {
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry_);
   }
@@ -217,6 +296,14 @@ class PrometheusMetrics final : public Metrics {
   HistogramFamily& quantize_;
   prometheus::Counter& upload_bytes_;
   prometheus::Gauge& ready_;
+  HistogramFamily& job_wait_;
+  HistogramFamily& job_run_;
+  HistogramFamily& job_step_;
+  CounterFamily& job_steps_;
+  CounterFamily& job_checkpoints_;
+  CounterFamily& job_checkpoint_bytes_;
+  HistogramFamily& job_checkpoint_;
+  CounterFamily& job_renewals_failed_;
 
   absl::Mutex queue_mu_;
   std::map<std::pair<std::string, int64_t>, prometheus::Gauge*> queue_gauges_

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lbw::metrics {
 
@@ -28,6 +29,17 @@ namespace lbw::metrics {
 // lbw_quantize_seconds                          histogram  call: artifact version
 // lbw_upload_bytes_total                        counter    bytes committed
 // lbw_artifacts, lbw_stored_bytes, lbw_unfinished_uploads   gauge   read when scraped
+// lbw_jobs                                      gauge      kind, state: jobs that have not ended, read when scraped
+// lbw_job_checkpoint_age_seconds                gauge      kind: the oldest newest checkpoint of a job that runs, when scraped
+// lbw_job_wait_seconds                          histogram  kind: from queued to leased
+// lbw_job_run_seconds                           histogram  kind, outcome (the job's state after it): an attempt
+// lbw_job_step_seconds                          histogram  kind: a step
+// lbw_job_steps_total                           counter    kind
+// lbw_job_checkpoints_total, lbw_job_checkpoint_bytes_total   counter   kind
+// lbw_job_checkpoint_seconds                    histogram  kind: from a checkpoint's announcement to its record
+// lbw_job_lease_renewals_failed_total           counter    kind
+// lbw_workers                                   gauge      workers heard of lately, when scraped
+// lbw_datasets                                  gauge      when scraped
 // lbw_build_info                                gauge      version: always 1
 // lbw_ready                                     gauge      1 while /readyz answers 200
 // process_start_time_seconds, process_resident_memory_bytes, process_open_fds   gauge
@@ -53,10 +65,29 @@ class Metrics {
   virtual void UploadCommitted(uint64_t bytes) = 0;
   virtual void SetReady(bool ready) = 0;
 
+  virtual void JobStarted(std::string_view kind, double waited_seconds) = 0;
+  virtual void JobAttemptEnded(std::string_view kind, std::string_view outcome, double seconds) = 0;
+  virtual void JobSteps(std::string_view kind, int64_t steps, double seconds) = 0;
+  virtual void JobCheckpoint(std::string_view kind, uint64_t bytes, double seconds) = 0;
+  virtual void JobRenewalFailed(std::string_view kind) = 0;
+
   struct StoreNumbers {
     uint64_t artifacts = 0;
     uint64_t stored_bytes = 0;
     uint64_t unfinished_uploads = 0;
+    uint64_t datasets = 0;
+    uint64_t workers = 0;
+    struct Jobs {
+      std::string kind;
+      std::string state;
+      uint64_t count = 0;
+    };
+    std::vector<Jobs> jobs;
+    struct CheckpointAge {
+      std::string kind;
+      double seconds = 0;
+    };
+    std::vector<CheckpointAge> checkpoint_ages;
   };
   // Asked at every scrape.
   virtual void SetStoreNumbers(std::function<StoreNumbers()> read) = 0;

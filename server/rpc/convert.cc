@@ -5,10 +5,9 @@
 #include <utility>
 
 #include "base/ids.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "base/strings.h"
-#include "google/protobuf/util/json_util.h"
+#include "rpc/json.h"
 #include "rpc/status_mapping.h"
 
 namespace lbw::rpc {
@@ -166,30 +165,6 @@ void TotalsToProto(const quant::ReportTotals& from, v1::ReportTotals* out) {
   if (from.sqnr_db_live.has_value()) out->set_sqnr_db_live(*from.sqnr_db_live);
 }
 
-google::protobuf::util::JsonPrintOptions PrintOptions() {
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  return options;
-}
-
-std::string ToJson(const google::protobuf::Message& message) {
-  std::string text;
-  const auto status = google::protobuf::util::MessageToJsonString(message, &text, PrintOptions());
-  LBW_CHECK(status.ok());
-  return text;
-}
-
-// Stored text is our own; a row from a newer server may know more fields.
-void MergeJson(const std::string& text, google::protobuf::Message* out) {
-  if (text.empty()) return;
-  google::protobuf::util::JsonParseOptions options;
-  options.ignore_unknown_fields = true;
-  const auto status = google::protobuf::util::JsonStringToMessage(text, out, options);
-  if (!status.ok()) {
-    base::LogError("stored_json_unreadable", {{"error", std::string(status.message())}});
-  }
-}
-
 }  // namespace
 
 void SetTimestamp(absl::Time time, google::protobuf::Timestamp* out) {
@@ -307,6 +282,7 @@ void ToProto(const registry::Version& version, Detail detail, v1::ModelVersion* 
   for (const std::string& name : version.classes) out->add_classes(name);
   out->set_error(version.error);
   for (const std::string& note : version.import_notes) out->add_import_notes(note);
+  if (!version.job.empty()) out->set_job(base::JobName(version.job));
 }
 
 void ToProto(const registry::Alias& alias, v1::Alias* out) {

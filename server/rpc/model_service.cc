@@ -11,43 +11,12 @@
 #include "base/strings.h"
 #include "rpc/call.h"
 #include "rpc/convert.h"
+#include "rpc/names.h"
 #include "rpc/observe.h"
 #include "serving/detector.h"
 
 namespace lbw::rpc {
 namespace {
-
-absl::Status BadName(std::string_view expected, std::string_view name, std::string_view field) {
-  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadName,
-                     base::StrCat(field, " must be \"", expected, "\": \"", name, "\""))
-      .Field(field);
-}
-
-// "models/{model}" and nothing behind it.
-absl::StatusOr<std::string> ParseModel(std::string_view name, std::string_view field) {
-  LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, base::ParseModelRef(name, field));
-  if (ref.version.has_value() || ref.alias.has_value()) {
-    return BadName("models/{model}", name, field);
-  }
-  return ref.model;
-}
-
-struct VersionId {
-  std::string model;
-  int64_t number = 0;
-};
-
-absl::StatusOr<VersionId> ParseVersion(std::string_view name, std::string_view field) {
-  LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, base::ParseModelRef(name, field));
-  if (!ref.version.has_value()) return BadName("models/{model}/versions/{n}", name, field);
-  return VersionId{ref.model, *ref.version};
-}
-
-absl::StatusOr<base::ModelRef> ParseAlias(std::string_view name, std::string_view field) {
-  LBW_ASSIGN_OR_RETURN(base::ModelRef ref, base::ParseModelRef(name, field));
-  if (!ref.alias.has_value()) return BadName("models/{model}/aliases/{alias}", name, field);
-  return ref;
-}
 
 registry::Registry::Force ToForce(bool force) {
   return force ? registry::Registry::Force::kYes : registry::Registry::Force::kNo;
@@ -238,19 +207,6 @@ grpc::ServerUnaryReactor* ModelService::DeleteModel(grpc::CallbackServerContext*
   });
 }
 
-grpc::ServerUnaryReactor* ModelService::GetVersion(grpc::CallbackServerContext* context,
-                                                   const v1::GetVersionRequest* request,
-                                                   v1::ModelVersion* response) {
-  return RunUnary(context, *context_.short_work,
-                  [this, request, response](const base::CancelToken&) -> absl::Status {
-                    LBW_ASSIGN_OR_RETURN(const VersionId id, ParseVersion(request->name(), "name"));
-                    LBW_ASSIGN_OR_RETURN(const registry::Version version,
-                                         context_.registry->GetVersion(id.model, id.number));
-                    ToProto(version, Detail::kFull, response);
-                    return absl::OkStatus();
-                  });
-}
-
 grpc::ServerUnaryReactor* ModelService::ListVersions(grpc::CallbackServerContext* context,
                                                      const v1::ListVersionsRequest* request,
                                                      v1::ListVersionsResponse* response) {
@@ -270,37 +226,6 @@ grpc::ServerUnaryReactor* ModelService::DeleteVersion(grpc::CallbackServerContex
             context_.registry->DeleteVersion(id.model, id.number, registry::Registry::Force::kNo));
         context_.detector->Unload(id.model, id.number);
         return absl::OkStatus();
-      });
-}
-
-grpc::ServerUnaryReactor* ModelService::SetAlias(grpc::CallbackServerContext* context,
-                                                 const v1::SetAliasRequest* request,
-                                                 v1::Alias* response) {
-  return RunUnary(
-      context, *context_.short_work,
-      [this, request, response](const base::CancelToken&) -> absl::Status {
-        LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, ParseAlias(request->name(), "name"));
-        LBW_ASSIGN_OR_RETURN(const VersionId id, ParseVersion(request->version(), "version"));
-        if (id.model != ref.model) {
-          return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
-                             base::StrCat("version belongs to another model: name=",
-                                          request->name(), " version=", request->version()))
-              .Field("version");
-        }
-        LBW_ASSIGN_OR_RETURN(const registry::Alias alias,
-                             context_.registry->SetAlias(ref.model, *ref.alias, id.number));
-        ToProto(alias, response);
-        return absl::OkStatus();
-      });
-}
-
-grpc::ServerUnaryReactor* ModelService::DeleteAlias(grpc::CallbackServerContext* context,
-                                                    const v1::DeleteAliasRequest* request,
-                                                    google::protobuf::Empty*) {
-  return RunUnary(
-      context, *context_.short_work, [this, request](const base::CancelToken&) -> absl::Status {
-        LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, ParseAlias(request->name(), "name"));
-        return context_.registry->DeleteAlias(ref.model, *ref.alias);
       });
 }
 

@@ -1,4 +1,6 @@
-// lbw.v1.ModelService over registry::Registry and registry::VersionBuilder.
+// lbw.v1.ModelService over registry::Registry, registry::VersionBuilder and registry::Evaluations.
+// Its methods stand in model_service.cc (models and versions), alias_calls.cc (aliases and their
+// history) and evaluation_calls.cc (what versions reached, and where they came from).
 #ifndef LBW_RPC_MODEL_SERVICE_H_
 #define LBW_RPC_MODEL_SERVICE_H_
 
@@ -40,6 +42,19 @@ class ModelService final : public v1::ModelService::CallbackService {
                                      v1::Alias*) override;
   grpc::ServerUnaryReactor* DeleteAlias(grpc::CallbackServerContext*, const v1::DeleteAliasRequest*,
                                         google::protobuf::Empty*) override;
+  grpc::ServerUnaryReactor* RollbackAlias(grpc::CallbackServerContext*,
+                                          const v1::RollbackAliasRequest*, v1::Alias*) override;
+  grpc::ServerUnaryReactor* ListAliasMoves(grpc::CallbackServerContext*,
+                                           const v1::ListAliasMovesRequest*,
+                                           v1::ListAliasMovesResponse*) override;
+  grpc::ServerUnaryReactor* ListEvaluations(grpc::CallbackServerContext*,
+                                            const v1::ListEvaluationsRequest*,
+                                            v1::ListEvaluationsResponse*) override;
+  grpc::ServerUnaryReactor* GetEvaluation(grpc::CallbackServerContext*,
+                                          const v1::GetEvaluationRequest*,
+                                          v1::Evaluation*) override;
+  grpc::ServerUnaryReactor* GetLineage(grpc::CallbackServerContext*, const v1::GetLineageRequest*,
+                                       v1::Lineage*) override;
   grpc::ServerWriteReactor<v1::ExportVersionResponse>* ExportVersion(
       grpc::CallbackServerContext*, const v1::ExportVersionRequest*) override;
 

@@ -24,10 +24,17 @@ class ServerInterceptorFactoryInterface;
 
 namespace lbw::store {
 class ArtifactStore;
-}
+class Database;
+}  // namespace lbw::store
 namespace lbw::registry {
 class Registry;
-}
+class Datasets;
+class Evaluations;
+}  // namespace lbw::registry
+namespace lbw::jobs {
+class Queue;
+class JobKinds;
+}  // namespace lbw::jobs
 namespace lbw::serving {
 class Detector;
 }
@@ -46,6 +53,13 @@ struct ServiceLimits {
   size_t queue_calls = 256;
   uint64_t max_message_bytes = uint64_t{48} << 20;  // of an answer
   int threads = 1;
+  // Jobs
+  int job_threads = 1;       // that a job's network uses where its spec does not say
+  int64_t max_attempts = 5;  // as the queue has it; shown with every job
+  size_t max_watchers = 1'000;
+  int watch_page = 500;                                 // events that one message may carry
+  absl::Duration watch_keep_alive = absl::Seconds(15);  // silence that a watcher never sees
+  absl::Duration worker_silence = absl::Seconds(30);    // after which a worker counts as dead
 };
 
 struct ServiceContext {
@@ -53,6 +67,11 @@ struct ServiceContext {
   registry::Registry* registry = nullptr;
   serving::Detector* detector = nullptr;
   metrics::Metrics* metrics = nullptr;
+  store::Database* database = nullptr;  // of the rows that lineage walks
+  registry::Datasets* datasets = nullptr;
+  registry::Evaluations* evaluations = nullptr;
+  jobs::Queue* queue = nullptr;
+  jobs::JobKinds* kinds = nullptr;  // what a job that is cancelled before it ran leaves behind
   base::ThreadPool* hash_work = nullptr;   // FinishUpload: seconds for a large file
   base::ThreadPool* long_work = nullptr;   // quantize, import, export
   base::ThreadPool* short_work = nullptr;  // database and disk: everything else that may block

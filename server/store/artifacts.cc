@@ -58,6 +58,11 @@ absl::StatusOr<Artifact> Artifacts::Put(const ArtifactRow& row, const Placement&
   const std::string& sha256 = row.artifact.sha256;
   LBW_CHECK(base::IsSha256Hex(sha256));
   const KeyedMutex::Guard digest_lock(digests_, sha256);
+  // Marked by someone who has not unlinked it yet: that is finished first, then the content is
+  // written again.
+  LBW_RETURN_IF_ERROR(CollectIfMarked(sha256));
+  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<BlobStore::Hold> hold,
+                       blobs_.Acquire(BlobStore::Access::kName));
   LBW_ASSIGN_OR_RETURN(const bool has_blob, blobs_.Exists(sha256));
   std::optional<ArtifactRow> found;
   LBW_RETURN_IF_ERROR(database_.Transaction([&](Session& session) -> absl::Status {
@@ -69,9 +74,6 @@ absl::StatusOr<Artifact> Artifacts::Put(const ArtifactRow& row, const Placement&
   }));
   // A row that has lost its blob gets it back.
   if (found && !found->deleting && has_blob) return found->artifact;
-  // Marked by someone who has not unlinked it yet: that is finished first, then the content is
-  // written again.
-  if (found && found->deleting) LBW_RETURN_IF_ERROR(Collect(sha256));
   LBW_RETURN_IF_ERROR(placement.name_blob());
   Artifact stored;
   LBW_RETURN_IF_ERROR(database_.Transaction([&](Session& session) -> absl::Status {
@@ -140,8 +142,28 @@ absl::Status Artifacts::Delete(std::string_view sha256) {
 }
 
 absl::Status Artifacts::Collect(std::string_view sha256) {
+  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<BlobStore::Hold> hold,
+                       blobs_.Acquire(BlobStore::Access::kUnlink));
+  // Another process may have brought the row back since it was marked.
+  bool marked = false;
+  LBW_RETURN_IF_ERROR(database_.Transaction([&](Session& session) -> absl::Status {
+    LBW_ASSIGN_OR_RETURN(const std::optional<ArtifactRow> row, FindArtifact(session, sha256));
+    marked = row && row->deleting;
+    return absl::OkStatus();
+  }));
+  if (!marked) return absl::OkStatus();
   LBW_RETURN_IF_ERROR(blobs_.Remove(sha256));
   return database_.Transaction([&](Session& session) { return DropDeleting(session, sha256); });
+}
+
+absl::Status Artifacts::CollectIfMarked(std::string_view sha256) {
+  bool marked = false;
+  LBW_RETURN_IF_ERROR(database_.Transaction([&](Session& session) -> absl::Status {
+    LBW_ASSIGN_OR_RETURN(const std::optional<ArtifactRow> row, FindArtifact(session, sha256));
+    marked = row && row->deleting;
+    return absl::OkStatus();
+  }));
+  return marked ? Collect(sha256) : absl::OkStatus();
 }
 
 absl::Status Artifacts::MarkAndCollect(

@@ -55,8 +55,10 @@ class Artifacts {
   BlobStore& blobs() { return blobs_; }
 
  private:
-  // Unlinks and drops one that is marked. Its digest's lock must be held.
+  // Unlinks and drops one if it is marked still. Its digest's lock must be held.
   absl::Status Collect(std::string_view sha256);
+  // The same, without waiting for other processes where it is not marked.
+  absl::Status CollectIfMarked(std::string_view sha256);
   // Takes the lock, asks `wanted` in a transaction that also marks, and collects.
   absl::Status MarkAndCollect(const std::string& sha256,
                               const std::function<absl::StatusOr<bool>(Session&)>& wanted);

@@ -50,6 +50,16 @@ class BlobStore {
   virtual absl::StatusOr<bool> Exists(std::string_view sha256) const = 0;
   // OK when it is not there.
   virtual absl::Status Remove(std::string_view sha256) = 0;
+  // Who makes a row for a blob holds kName from before it looks whether the blob is there until the
+  // row is committed; who unlinks blobs holds kUnlink from before it looks whether a row wants them
+  // until they are gone. Any number of the former, or one of the latter, over all processes.
+  // Waits. Taken before a database transaction, never inside one.
+  enum class Access { kName, kUnlink };
+  class Hold {
+   public:
+    virtual ~Hold() = default;
+  };
+  virtual absl::StatusOr<std::unique_ptr<Hold>> Acquire(Access access) = 0;
   // Every blob with its modification time, for sweeping.
   struct Listed {
     std::string sha256;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 
 namespace lbw::store {
@@ -74,6 +75,11 @@ class Database {
   // kInternal, STORE_FAILED.
   virtual absl::Status Transaction(const std::function<absl::Status(Session&)>& fn,
                                    Durability durability = Durability::kFull) = 0;
+  // Blocks until something was committed since the token was answered, by this object or by anybody
+  // else, or until the timeout. Answers the token to ask with next; 0 asks for the first. A commit
+  // is heard of within some tens of milliseconds and may be heard of twice. Errors are treated as
+  // no change.
+  virtual uint64_t WaitForChange(uint64_t token, absl::Duration timeout) = 0;
 };
 
 }  // namespace lbw::store

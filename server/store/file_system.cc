@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,6 +94,17 @@ class RealFile final : public File {
   const int fd_;
 };
 
+class HeldLock final : public FileLock {
+ public:
+  explicit HeldLock(int fd) : fd_(fd) {}
+  ~HeldLock() override { ::close(fd_); }
+  HeldLock(const HeldLock&) = delete;
+  HeldLock& operator=(const HeldLock&) = delete;
+
+ private:
+  const int fd_;
+};
+
 FileInfo ToInfo(std::string name, const struct stat& info) {
   FileInfo result;
   result.name = std::move(name);
@@ -171,6 +183,22 @@ class MachineFileSystem final : public FileSystem {
     ::close(fd);
     if (failed != 0) return SystemError("sync folder", path, failed);
     return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::unique_ptr<FileLock>> LockFile(const std::string& path, Lock mode) override {
+    constexpr mode_t kOwnerOnly = 0600;
+    const int create = mode == Lock::kTry ? 0 : O_CREAT;
+    const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | create, kOwnerOnly);
+    if (fd < 0) return SystemError("open", path, errno);
+    auto held = std::make_unique<HeldLock>(fd);
+    const int operation = mode == Lock::kShared      ? LOCK_SH
+                          : mode == Lock::kExclusive ? LOCK_EX
+                                                     : LOCK_EX | LOCK_NB;
+    int failed = ::flock(fd, operation);
+    while (failed != 0 && errno == EINTR) failed = ::flock(fd, operation);
+    if (failed != 0 && errno == EWOULDBLOCK) return std::unique_ptr<FileLock>();
+    if (failed != 0) return SystemError("lock", path, errno);
+    return held;
   }
 };
 

@@ -40,6 +40,12 @@ class File {
   virtual absl::Status Sync() = 0;
 };
 
+// Held until the object dies.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
 struct FileInfo {
   std::string name;  // without the folder
   bool is_folder = false;
@@ -65,6 +71,12 @@ class FileSystem {
   // Also its parents. OK when it exists.
   virtual absl::Status MakeFolder(const std::string& path) = 0;
   virtual absl::Status SyncFolder(const std::string& path) = 0;
+  // An advisory lock of a file, among processes too; a process that dies lets go of it. The file is
+  // made where missing with kShared and kExclusive, which wait; kTry is exclusive, does not wait
+  // and answers nullptr where another holds the lock.
+  enum class Lock { kShared, kExclusive, kTry };
+  virtual absl::StatusOr<std::unique_ptr<FileLock>> LockFile(const std::string& path,
+                                                             Lock mode) = 0;
 };
 
 // The machine's; lives for ever.

@@ -23,8 +23,16 @@ std::string Folder(const std::string& path) { return path.substr(0, path.rfind('
 // Small pieces are gathered, so that a file of many tensors is not written in many calls.
 class FolderBlobStore::Writer final : public BlobWriter {
  public:
-  Writer(FolderBlobStore& store, std::string path, std::unique_ptr<File> file)
-      : store_(store), path_(std::move(path)), file_(std::move(file)) {}
+  struct Place {
+    std::string path;
+    std::unique_ptr<File> file;
+    std::unique_ptr<FileLock> lock;  // tells sweepers that somebody writes it
+  };
+  Writer(FolderBlobStore& store, Place place)
+      : store_(store),
+        path_(std::move(place.path)),
+        lock_(std::move(place.lock)),
+        file_(std::move(place.file)) {}
   ~Writer() override {
     file_.reset();
     if (!committed_)
@@ -90,6 +98,7 @@ class FolderBlobStore::Writer final : public BlobWriter {
 
   FolderBlobStore& store_;
   const std::string path_;
+  const std::unique_ptr<FileLock> lock_;
   std::unique_ptr<File> file_;
   base::Sha256 digest_;
   std::string pending_;
@@ -101,7 +110,10 @@ class FolderBlobStore::Writer final : public BlobWriter {
 };
 
 FolderBlobStore::FolderBlobStore(FileSystem& files, const std::string& folder)
-    : files_(files), blobs_(folder + "/blobs"), tmp_(folder + "/tmp") {}
+    : files_(files),
+      blobs_(folder + "/blobs"),
+      tmp_(folder + "/tmp"),
+      lock_(folder + "/blobs.lock") {}
 
 absl::StatusOr<std::unique_ptr<FolderBlobStore>> FolderBlobStore::Open(FileSystem& files,
                                                                        const std::string& folder) {
@@ -111,7 +123,13 @@ absl::StatusOr<std::unique_ptr<FolderBlobStore>> FolderBlobStore::Open(FileSyste
   LBW_RETURN_IF_ERROR(files.SyncFolder(folder));
   LBW_ASSIGN_OR_RETURN(const std::vector<FileInfo> left, files.List(store->tmp_));
   for (const FileInfo& file : left) {
-    if (!file.is_folder) LBW_RETURN_IF_ERROR(RemoveIfThere(files, store->tmp_ + "/" + file.name));
+    if (file.is_folder) continue;
+    const std::string path = store->tmp_ + "/" + file.name;
+    const absl::StatusOr<std::unique_ptr<FileLock>> lock =
+        files.LockFile(path, FileSystem::Lock::kTry);
+    if (absl::IsNotFound(lock.status())) continue;
+    LBW_RETURN_IF_ERROR(lock.status());
+    if (*lock != nullptr) LBW_RETURN_IF_ERROR(RemoveIfThere(files, path));
   }
   return store;
 }
@@ -135,10 +153,37 @@ absl::Status FolderBlobStore::MoveIntoPlace(const std::string& path, std::string
 }
 
 absl::StatusOr<std::unique_ptr<BlobWriter>> FolderBlobStore::NewBlob() {
-  std::string path = base::StrCat(tmp_, "/", base::NewId());
-  LBW_ASSIGN_OR_RETURN(std::unique_ptr<File> file,
-                       files_.OpenFile(path, FileSystem::Open::kCreateNew));
-  return std::make_unique<Writer>(*this, std::move(path), std::move(file));
+  // Between making a file and locking it a sweeper may take it; then there is another name.
+  constexpr int kMostTries = 8;
+  for (int i = 0; i < kMostTries; ++i) {
+    Writer::Place place;
+    place.path = base::StrCat(tmp_, "/", base::NewId());
+    LBW_ASSIGN_OR_RETURN(place.file, files_.OpenFile(place.path, FileSystem::Open::kCreateNew));
+    absl::StatusOr<std::unique_ptr<FileLock>> lock =
+        files_.LockFile(place.path, FileSystem::Lock::kTry);
+    if (absl::IsNotFound(lock.status()) || (lock.ok() && *lock == nullptr)) continue;
+    LBW_RETURN_IF_ERROR(lock.status());
+    if (!files_.Stat(place.path).ok()) continue;
+    place.lock = *std::move(lock);
+    return std::make_unique<Writer>(*this, std::move(place));
+  }
+  return base::Error(absl::StatusCode::kInternal, base::reason::kStoreFailed,
+                     base::StrCat("temporary files in ", tmp_, " vanish as they are made"));
+}
+
+absl::StatusOr<std::unique_ptr<BlobStore::Hold>> FolderBlobStore::Acquire(Access access) {
+  class LockHold final : public Hold {
+   public:
+    explicit LockHold(std::unique_ptr<FileLock> lock) : lock_(std::move(lock)) {}
+
+   private:
+    const std::unique_ptr<FileLock> lock_;
+  };
+  LBW_ASSIGN_OR_RETURN(
+      std::unique_ptr<FileLock> lock,
+      files_.LockFile(lock_, access == Access::kName ? FileSystem::Lock::kShared
+                                                     : FileSystem::Lock::kExclusive));
+  return std::make_unique<LockHold>(std::move(lock));
 }
 
 absl::Status FolderBlobStore::AdoptFile(const std::string& path, std::string_view sha256) {

@@ -2,7 +2,8 @@
 //
 // Durability: bytes synced, renamed into place, folder synced; only then does Commit or AdoptFile
 // answer. A crash leaves the whole blob
-//             or a temporary file. Open removes temporary files: one process a folder (FolderLock).
+//             or a temporary file. Open removes temporary files that no process is writing (a
+//             writer holds a lock on its own): several processes may use a folder.
 // Threads:    every method may be called concurrently. A Remove beside a Commit of the same digest:
 // either may come last; who needs an
 //             order keeps it (the artifact store holds a lock a digest).
@@ -22,7 +23,7 @@ namespace lbw::store {
 
 class FolderBlobStore final : public BlobStore {
  public:
-  // Makes the folders where missing and removes what a crash left in FOLDER/tmp. files is borrowed.
+  // Makes the folders where missing and removes what crashes left in FOLDER/tmp. files is borrowed.
   // Errors: those of FileSystem.
   static absl::StatusOr<std::unique_ptr<FolderBlobStore>> Open(FileSystem& files,
                                                                const std::string& folder);
@@ -34,6 +35,7 @@ class FolderBlobStore final : public BlobStore {
   absl::StatusOr<bool> Exists(std::string_view sha256) const override;
   absl::Status Remove(std::string_view sha256) override;
   absl::StatusOr<std::vector<Listed>> List() const override;
+  absl::StatusOr<std::unique_ptr<Hold>> Acquire(Access access) override;
 
  private:
   class Writer;
@@ -46,6 +48,7 @@ class FolderBlobStore final : public BlobStore {
   FileSystem& files_;
   const std::string blobs_;
   const std::string tmp_;
+  const std::string lock_;
 };
 
 }  // namespace lbw::store

@@ -85,8 +85,9 @@ constexpr std::array<std::string_view, 12> kFirst = {
 };
 
 // Jobs and what belongs to them, datasets, evaluations, and the history of aliases. `ready` is 0
-// while a QUEUED job waits for its retry time, so that leasing walks an index and nothing else.
-constexpr std::array<std::string_view, 22> kJobs = {
+// while a QUEUED job waits for its retry time; a lane stands for the ready jobs of one kind,
+// priority and submitter, so that leasing seeks in indexes and never walks the queue.
+constexpr std::array<std::string_view, 27> kJobs = {
     R"(CREATE TABLE jobs (
   id TEXT PRIMARY KEY,
   kind TEXT NOT NULL,
@@ -119,14 +120,28 @@ constexpr std::array<std::string_view, 22> kJobs = {
   error_reason TEXT NOT NULL,
   error_message TEXT NOT NULL,
   result_json TEXT NOT NULL,
+  artifacts_json TEXT NOT NULL,
   last_cursor BIGINT NOT NULL,
+  kept_events BIGINT NOT NULL,
+  log_bytes BIGINT NOT NULL,
   UNIQUE (submitter, request_id)
 ))",
-    "CREATE INDEX jobs_by_queue ON jobs (state, ready, priority, submitter, queued_us, id)",
-    "CREATE INDEX jobs_by_retry ON jobs (state, ready, retry_us)",
-    "CREATE INDEX jobs_by_lease ON jobs (lease_expire_us)",
+    "CREATE INDEX jobs_by_queue ON jobs (kind, priority, submitter, create_us, id) "
+    "WHERE state = 'QUEUED' AND ready = 1",
+    "CREATE INDEX jobs_by_retry ON jobs (retry_us) WHERE state = 'QUEUED' AND ready = 0",
+    "CREATE INDEX jobs_by_lease ON jobs (lease_expire_us, submitter) "
+    "WHERE lease_expire_us IS NOT NULL",
+    "CREATE INDEX jobs_by_state ON jobs (state, kind)",
     "CREATE INDEX jobs_by_time ON jobs (create_us, id)",
-    "CREATE INDEX jobs_by_end ON jobs (end_us)",
+    "CREATE INDEX jobs_by_end ON jobs (end_us) WHERE end_us IS NOT NULL",
+    R"(CREATE TABLE job_lanes (
+  submitter TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  priority BIGINT NOT NULL,
+  last_lease_us BIGINT NOT NULL,
+  PRIMARY KEY (submitter, kind, priority)
+))",
+    "CREATE INDEX job_lanes_by_turn ON job_lanes (kind, priority, last_lease_us, submitter)",
     R"(CREATE TABLE submitters (
   submitter TEXT PRIMARY KEY,
   last_lease_us BIGINT NOT NULL
@@ -137,6 +152,13 @@ constexpr std::array<std::string_view, 22> kJobs = {
   PRIMARY KEY (resource, job)
 ))",
     "CREATE INDEX job_uses_by_job ON job_uses (job)",
+    R"(CREATE TABLE job_labels (
+  job TEXT NOT NULL REFERENCES jobs (id),
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (job, key)
+))",
+    "CREATE INDEX job_labels_by_value ON job_labels (key, value, job)",
     R"(CREATE TABLE job_events (
   job TEXT NOT NULL REFERENCES jobs (id),
   cursor BIGINT NOT NULL,
@@ -148,19 +170,21 @@ constexpr std::array<std::string_view, 22> kJobs = {
     R"(CREATE TABLE job_checkpoints (
   job TEXT NOT NULL REFERENCES jobs (id),
   sha256 TEXT NOT NULL,
+  number BIGINT NOT NULL,
   size_bytes BIGINT NOT NULL,
   step BIGINT NOT NULL,
   epoch BIGINT NOT NULL,
   create_us BIGINT NOT NULL,
+  best BIGINT NOT NULL,
   metric DOUBLE PRECISION,
   PRIMARY KEY (job, sha256)
 ))",
     R"(CREATE TABLE job_logs (
   job TEXT NOT NULL REFERENCES jobs (id),
-  number BIGINT NOT NULL,
+  first_byte BIGINT NOT NULL,
   size_bytes BIGINT NOT NULL,
   text BYTEA NOT NULL,
-  PRIMARY KEY (job, number)
+  PRIMARY KEY (job, first_byte)
 ))",
     R"(CREATE TABLE workers (
   id TEXT PRIMARY KEY,

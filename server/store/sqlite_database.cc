@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <unordered_map>
@@ -11,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/cleanup/cleanup.h"
 #include "absl/synchronization/mutex.h"
+#include "base/clock.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "store/file_system.h"
@@ -86,6 +88,22 @@ constexpr std::string_view kNow =
     "INTEGER) * 1000 "
     "FROM (SELECT strftime('%Y-%m-%d %H:%M:%f', 'now') AS t)";
 
+// Waits for another process's transaction. SQLite's own handler soon sleeps 100 ms at a time, a
+// hundred times as long as a transaction here takes, and starves beside a busy neighbour.
+struct BusyWait {
+  absl::Duration timeout;
+  base::Stopwatch waited;
+
+  static int Ask(void* self, int count) {
+    auto& wait = *static_cast<BusyWait*>(self);
+    if (count == 0) wait.waited = base::Stopwatch();
+    if (absl::Nanoseconds(wait.waited.ElapsedNs()) >= wait.timeout) return 0;
+    constexpr int kQuickTries = 100;
+    absl::SleepFor(absl::Microseconds(count < kQuickTries ? 300 : 2'000));
+    return 1;
+  }
+};
+
 }  // namespace
 
 struct SqliteDatabase::Connection {
@@ -94,11 +112,14 @@ struct SqliteDatabase::Connection {
     absl::MutexLock lock(&mu);
     DropStatements();
     sqlite3_close_v2(db);
+    absl::MutexLock watch_lock(&watch_mu);
+    sqlite3_finalize(watch_statement);
+    sqlite3_close_v2(watch_db);
   }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  absl::Status Open(const std::string& path, absl::Duration busy_timeout) ABSL_LOCKS_EXCLUDED(mu);
+  absl::Status Open(const std::string& file, absl::Duration busy_timeout) ABSL_LOCKS_EXCLUDED(mu);
   absl::Status Run(const std::function<absl::Status(Session&)>& fn, Durability durability)
       ABSL_LOCKS_EXCLUDED(mu);
   absl::StatusOr<sqlite3_stmt*> Prepare(std::string_view sql) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
@@ -107,11 +128,21 @@ struct SqliteDatabase::Connection {
 
   const std::function<int64_t()> now_us;
   std::unique_ptr<FolderLock> folder_lock;
+  std::string path;  // set by Open
+
+  BusyWait busy;  // used by the transaction that runs
 
   absl::Mutex mu;
   sqlite3* db ABSL_GUARDED_BY(mu) = nullptr;
   std::optional<Durability> durability_set ABSL_GUARDED_BY(mu);
   std::unordered_map<std::string, sqlite3_stmt*> statements ABSL_GUARDED_BY(mu);
+
+  // PRAGMA data_version does not count its own connection's commits: this one makes none. Opened
+  // by the first who waits.
+  absl::StatusOr<uint64_t> Version(const std::string& path) ABSL_LOCKS_EXCLUDED(watch_mu);
+  absl::Mutex watch_mu;
+  sqlite3* watch_db ABSL_GUARDED_BY(watch_mu) = nullptr;
+  sqlite3_stmt* watch_statement ABSL_GUARDED_BY(watch_mu) = nullptr;
 };
 
 absl::StatusOr<sqlite3_stmt*> SqliteDatabase::Connection::Prepare(std::string_view sql) {
@@ -150,14 +181,37 @@ absl::Status SqliteDatabase::Connection::Command(std::string_view sql) {
   return absl::OkStatus();
 }
 
-absl::Status SqliteDatabase::Connection::Open(const std::string& path,
+absl::StatusOr<uint64_t> SqliteDatabase::Connection::Version(const std::string& file) {
+  absl::MutexLock lock(&watch_mu);
+  if (watch_db == nullptr) {
+    const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
+    const int code = sqlite3_open_v2(file.c_str(), &watch_db, flags, nullptr);
+    if (code != SQLITE_OK) return SqliteError(watch_db, code, "cannot watch " + file);
+  }
+  if (watch_statement == nullptr) {
+    const int code = sqlite3_prepare_v3(watch_db, "PRAGMA data_version", -1,
+                                        SQLITE_PREPARE_PERSISTENT, &watch_statement, nullptr);
+    if (code != SQLITE_OK) return SqliteError(watch_db, code, "cannot watch " + file);
+  }
+  const int code = sqlite3_step(watch_statement);
+  const auto version = code == SQLITE_ROW
+                           ? static_cast<uint64_t>(sqlite3_column_int64(watch_statement, 0))
+                           : uint64_t{0};
+  sqlite3_reset(watch_statement);
+  if (code != SQLITE_ROW) return SqliteError(watch_db, code, "cannot watch " + file);
+  return version + 1;  // 0 is nobody's
+}
+
+absl::Status SqliteDatabase::Connection::Open(const std::string& file,
                                               absl::Duration busy_timeout) {
   absl::MutexLock lock(&mu);
+  path = file;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-  const int code = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
-  if (code != SQLITE_OK) return SqliteError(db, code, "cannot open " + path);
+  const int code = sqlite3_open_v2(file.c_str(), &db, flags, nullptr);
+  if (code != SQLITE_OK) return SqliteError(db, code, "cannot open " + file);
   sqlite3_extended_result_codes(db, 1);
-  sqlite3_busy_timeout(db, static_cast<int>(absl::ToInt64Milliseconds(busy_timeout)));
+  busy.timeout = busy_timeout;
+  sqlite3_busy_handler(db, &BusyWait::Ask, &busy);
   for (const std::string_view pragma :
        {"PRAGMA journal_mode = WAL", "PRAGMA foreign_keys = ON", "PRAGMA trusted_schema = OFF",
         "PRAGMA temp_store = MEMORY"}) {
@@ -292,6 +346,18 @@ absl::StatusOr<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(const Sqlit
 absl::Status SqliteDatabase::Transaction(const std::function<absl::Status(Session&)>& fn,
                                          Durability durability) {
   return connection_->Run(fn, durability);
+}
+
+uint64_t SqliteDatabase::WaitForChange(uint64_t token, absl::Duration timeout) {
+  constexpr absl::Duration kEvery = absl::Milliseconds(20);
+  const base::Stopwatch watch;
+  while (true) {
+    const absl::StatusOr<uint64_t> version = connection_->Version(connection_->path);
+    if (version.ok() && *version != token) return *version;
+    const absl::Duration left = timeout - absl::Nanoseconds(watch.ElapsedNs());
+    if (left <= absl::ZeroDuration()) return token;
+    absl::SleepFor(std::min(left, kEvery));
+  }
 }
 
 }  // namespace lbw::store

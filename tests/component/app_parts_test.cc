@@ -73,12 +73,12 @@ TEST(WritePortFile, ReplacesWhatStandsThereAndNamesWhatFails) {
   const testing::TempDir dir;
   const std::string path = dir.File("ports.json");
   std::ofstream(path) << "old";
-  ASSERT_TRUE(WritePortFile(path, 1, 2).ok());
+  ASSERT_TRUE(WritePortFile(path, {{"grpc", 1}, {"admin", 2}}).ok());
   std::ifstream file(path);
   std::ostringstream text;
   text << file.rdbuf();
   EXPECT_EQ(text.str(), "{\"grpc\": 1, \"admin\": 2}\n");
-  const absl::Status failed = WritePortFile(dir.File("none/ports.json"), 1, 2);
+  const absl::Status failed = WritePortFile(dir.File("none/ports.json"), {{"grpc", 1}});
   EXPECT_THAT(std::string(failed.message()), HasSubstr("none/ports.json"));
 }
 

@@ -15,7 +15,8 @@ from pathlib import Path
 ROOMS = """
 base          |
 config        |
-quant         |
+quant         | quant/kernels
+quant/kernels |
 store         |
 detect        |
 detect/image  | detect
@@ -73,7 +74,9 @@ VERSION_HEADERS = {"engine/torch/torch_version.h"}
 
 # What is reached through one room only: pattern, the rooms that may, what to use instead.
 RESERVED = [
-    (r"\b(?:secure_)?getenv\s*\(|\benviron\b", {"config"}, "the environment is read by config only"),
+    (r"\b(?:secure_)?getenv\s*\(", {"config"}, "the environment is read by config only"),
+    # jobs hands it on, unread, to the processes that it starts.
+    (r"\benviron\b", {"config", "jobs"}, "the environment is read by config only"),
     (r"\b(?:steady|system|high_resolution)_clock::now\b|\babsl::Now\s*\(|\bclock_gettime\b|\bgettimeofday\b|\bstd::time\s*\(",
      {"base"}, "clocks come from base/clock.h only"),
     (r"\brandom_device\b|\babsl::(?:Insecure)?BitGen\b|\bgetrandom\b|\bs?rand\s*\(",

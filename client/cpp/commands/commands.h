@@ -16,6 +16,9 @@ void AddDequantizeCommand(CLI::App& app, Command& command);
 void AddArtifactCommands(CLI::App& app, Command& command);
 void AddModelCommands(CLI::App& app, Command& command);
 void AddDetectCommand(CLI::App& app, Command& command);
+void AddDatasetCommands(CLI::App& app, Command& command);
+void AddEvaluateCommand(CLI::App& app, Command& command);
+void AddJobCommands(CLI::App& app, Command& command);
 void AddStatusCommand(CLI::App& app, Command& command);
 void AddVersionCommand(CLI::App& app, Command& command);
 
@@ -24,6 +27,10 @@ void AddModelCreateCommand(CLI::App& model, Command& command);
 void AddModelQuantizeCommand(CLI::App& model, Command& command);
 void AddModelShowCommands(CLI::App& model, Command& command);
 void AddModelEditCommands(CLI::App& model, Command& command);
+// alias, rollback, history.
+void AddModelAliasCommands(CLI::App& model, Command& command);
+// lineage, evaluations.
+void AddModelOriginCommands(CLI::App& model, Command& command);
 void AddModelExportCommand(CLI::App& model, Command& command);
 
 }  // namespace lbw::client

@@ -30,7 +30,22 @@ void TouchAll(Metrics& metrics) {
   metrics.QuantizeDone("version", 1);
   metrics.UploadCommitted(4);
   metrics.SetReady(true);
-  metrics.SetStoreNumbers([] { return Metrics::StoreNumbers{1, 2, 3}; });
+  metrics.JobStarted("evaluate", 0.2);
+  metrics.JobAttemptEnded("evaluate", "SUCCEEDED", 3);
+  metrics.JobSteps("evaluate", 8, 0.4);
+  metrics.JobCheckpoint("evaluate", 4096, 0.01);
+  metrics.JobRenewalFailed("evaluate");
+  metrics.SetStoreNumbers([] {
+    Metrics::StoreNumbers numbers;
+    numbers.artifacts = 1;
+    numbers.stored_bytes = 2;
+    numbers.unfinished_uploads = 3;
+    numbers.datasets = 4;
+    numbers.workers = 5;
+    numbers.jobs = {{"evaluate", "QUEUED", 6}};
+    numbers.checkpoint_ages = {{"evaluate", 7.5}};
+    return numbers;
+  });
 }
 
 // "name type label,label" of every family of an exposition, sorted.
@@ -145,6 +160,20 @@ TEST(Metrics, MayBeUsedFromManyThreads) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_THAT(metrics->Scrape(),
               HasSubstr("lbw_rpc_requests_total{code=\"OK\",method=\"M\",service=\"S\"} 800\n"));
+}
+
+TEST(Metrics, JobsAreCountedByKindAndOutcome) {
+  const auto metrics = NewMetrics({});
+  TouchAll(*metrics);
+  const std::string text = metrics->Scrape();
+  EXPECT_THAT(text, HasSubstr("lbw_jobs{kind=\"evaluate\",state=\"QUEUED\"} 6\n"));
+  EXPECT_THAT(text, HasSubstr("lbw_job_checkpoint_age_seconds{kind=\"evaluate\"} 7.5\n"));
+  EXPECT_THAT(text,
+              HasSubstr("lbw_job_run_seconds_count{kind=\"evaluate\",outcome=\"SUCCEEDED\"} 1\n"));
+  // Eight steps that took 0.4 s together are eight steps of 50 ms.
+  EXPECT_THAT(text, HasSubstr("lbw_job_step_seconds_count{kind=\"evaluate\"} 8\n"));
+  EXPECT_THAT(text, HasSubstr("lbw_job_step_seconds_bucket{kind=\"evaluate\",le=\"0.05\"} 8\n"));
+  EXPECT_THAT(text, HasSubstr("lbw_job_checkpoint_bytes_total{kind=\"evaluate\"} 4096\n"));
 }
 
 }  // namespace

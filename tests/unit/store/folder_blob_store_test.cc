@@ -141,5 +141,37 @@ TEST_F(FolderBlobStoreTest, ACrashAtAnyStepLeavesTheWholeBlobOrNone) {
   }
 }
 
+// Another process that opens the folder sweeps what crashes left, and not what somebody is writing.
+TEST(FolderBlobStore, OpeningKeepsWhatAnotherWrites) {
+  const testing::TempDir folder;
+  FileSystem& files = RealFileSystem();
+  const auto mine = FolderBlobStore::Open(files, folder.path()).value();
+  const auto writer = mine->NewBlob().value();
+  ASSERT_TRUE(writer->Append(base::AsBytes("still being written")).ok());
+  {
+    const auto left = files.OpenFile(folder.path() + "/tmp/left", FileSystem::Open::kCreateNew);
+    ASSERT_TRUE(left.ok()) << left.status();
+  }
+  const auto theirs = FolderBlobStore::Open(files, folder.path()).value();
+  EXPECT_EQ(files.List(folder.path() + "/tmp")->size(), 1u);
+  const absl::StatusOr<BlobInfo> info = writer->Commit();
+  ASSERT_TRUE(info.ok()) << info.status();
+  EXPECT_TRUE(theirs->Exists(info->sha256).value());
+}
+
+TEST(FolderBlobStore, UnlinkersWaitForThoseThatName) {
+  const testing::TempDir folder;
+  const auto store = FolderBlobStore::Open(RealFileSystem(), folder.path()).value();
+  {
+    const auto first = store->Acquire(BlobStore::Access::kName).value();
+    const auto second = store->Acquire(BlobStore::Access::kName).value();
+    // Held by two: nobody may unlink.
+    EXPECT_EQ(*RealFileSystem().LockFile(folder.path() + "/blobs.lock", FileSystem::Lock::kTry),
+              nullptr);
+  }
+  const auto unlinker = store->Acquire(BlobStore::Access::kUnlink);
+  EXPECT_TRUE(unlinker.ok()) << unlinker.status();
+}
+
 }  // namespace
 }  // namespace lbw::store

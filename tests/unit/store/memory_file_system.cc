@@ -220,4 +220,10 @@ absl::Status MemoryFileSystem::SyncFolder(const std::string& path) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::unique_ptr<FileLock>> MemoryFileSystem::LockFile(const std::string& path,
+                                                                     Lock mode) {
+  if (mode == Lock::kTry) LBW_RETURN_IF_ERROR(Stat(path).status());
+  return std::make_unique<FileLock>();
+}
+
 }  // namespace lbw::store

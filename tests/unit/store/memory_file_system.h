@@ -60,6 +60,9 @@ class CrashingDatabase final : public Database {
     if (!point_.Step()) return absl::UnavailableError("crashed after the transaction");
     return status;
   }
+  uint64_t WaitForChange(uint64_t token, absl::Duration timeout) override {
+    return inner_.WaitForChange(token, timeout);
+  }
 
  private:
   Database& inner_;
@@ -94,6 +97,8 @@ class MemoryFileSystem final : public FileSystem {
   absl::StatusOr<std::vector<FileInfo>> List(const std::string& folder) const override;
   absl::Status MakeFolder(const std::string& path) override;
   absl::Status SyncFolder(const std::string& path) override;
+  // One process: nobody else locks. Errors: kNotFound - kTry of a file that is not there.
+  absl::StatusOr<std::unique_ptr<FileLock>> LockFile(const std::string& path, Lock mode) override;
 
  private:
   class OpenedFile;

@@ -239,5 +239,54 @@ TEST(RowDeathTest, AColumnThatDoesNotExistAborts) {
   EXPECT_DEATH(row.Int(1), "check failed");
 }
 
+// What one process commits, another hears of; its own commits count too; nothing is heard of twice
+// when nothing happened.
+TEST(SqliteDatabase, WaitForChangeHearsOfEverybodysCommits) {
+  const testing::TempDir folder;
+  SqliteOptions options;
+  options.folder = folder.path();
+  options.lock = SqliteOptions::Lock::kNone;
+  const auto mine = SqliteDatabase::Open(options).value();
+  const auto theirs = SqliteDatabase::Open(options).value();
+  const auto commit = [](Database& database, int64_t number) {
+    const absl::Status status = database.Transaction([number](Session& session) {
+      return session
+          .Execute("INSERT INTO submitters (submitter, last_lease_us) VALUES ($1, $2)",
+                   {std::string("s") + std::to_string(number), number})
+          .status();
+    });
+    ASSERT_TRUE(status.ok()) << status;
+  };
+  uint64_t token = mine->WaitForChange(0, absl::ZeroDuration());
+  EXPECT_NE(token, 0u);
+  EXPECT_EQ(mine->WaitForChange(token, absl::ZeroDuration()), token);
+  commit(*theirs, 1);
+  uint64_t next = mine->WaitForChange(token, absl::Seconds(10));
+  EXPECT_NE(next, token);
+  token = next;
+  commit(*mine, 2);
+  next = mine->WaitForChange(token, absl::Seconds(10));
+  EXPECT_NE(next, token);
+}
+
+// A waiter of a busy database gets its turn within the timeout, and an error that says so after it.
+TEST(SqliteDatabase, ATransactionWaitsForAnotherProcess) {
+  const testing::TempDir folder;
+  SqliteOptions options;
+  options.folder = folder.path();
+  options.lock = SqliteOptions::Lock::kNone;
+  const auto mine = SqliteDatabase::Open(options).value();
+  options.busy_timeout = absl::Milliseconds(5);
+  const auto theirs = SqliteDatabase::Open(options).value();
+  absl::Status meanwhile;
+  const absl::Status status = mine->Transaction([&](Session&) {
+    meanwhile = theirs->Transaction([](Session&) { return absl::OkStatus(); });
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(meanwhile.code(), absl::StatusCode::kUnavailable) << meanwhile;
+  EXPECT_TRUE(theirs->Transaction([](Session&) { return absl::OkStatus(); }).ok());
+}
+
 }  // namespace
 }  // namespace lbw::store

@@ -245,6 +245,9 @@ class FullDiskDatabase final : public Database {
         },
         durability);
   }
+  uint64_t WaitForChange(uint64_t token, absl::Duration timeout) override {
+    return inner_.WaitForChange(token, timeout);
+  }
 
  private:
   Database& inner_;

@@ -33,7 +33,9 @@ const patience = 20 * time.Second
 // fake answers every unary call with an empty message unless answer says otherwise, and streams by its functions.
 type fake struct {
 	lbwv1.UnimplementedArtifactServiceServer
+	lbwv1.UnimplementedDatasetServiceServer
 	lbwv1.UnimplementedDetectionServiceServer
+	lbwv1.UnimplementedJobServiceServer
 	lbwv1.UnimplementedModelServiceServer
 	lbwv1.UnimplementedQuantizationServiceServer
 	lbwv1.UnimplementedServerServiceServer
@@ -42,6 +44,7 @@ type fake struct {
 	write  func(grpc.ClientStreamingServer[lbwv1.WriteUploadRequest, lbwv1.WriteUploadResponse]) error
 	read   func(*lbwv1.ReadArtifactRequest, grpc.ServerStreamingServer[lbwv1.ReadArtifactResponse]) error
 	export func(grpc.ServerStreamingServer[lbwv1.ExportVersionResponse]) error
+	watch  func(*lbwv1.WatchJobRequest, grpc.ServerStreamingServer[lbwv1.WatchJobResponse]) error
 
 	mu       sync.Mutex
 	methods  []string
@@ -60,6 +63,10 @@ func (f *fake) ReadArtifact(r *lbwv1.ReadArtifactRequest, s grpc.ServerStreaming
 
 func (f *fake) ExportVersion(_ *lbwv1.ExportVersionRequest, s grpc.ServerStreamingServer[lbwv1.ExportVersionResponse]) error {
 	return f.export(s)
+}
+
+func (f *fake) WatchJob(r *lbwv1.WatchJobRequest, s grpc.ServerStreamingServer[lbwv1.WatchJobResponse]) error {
+	return f.watch(r, s)
 }
 
 func (f *fake) record(ctx context.Context, method string, request proto.Message) {
@@ -96,7 +103,7 @@ func (f *fake) unary(ctx context.Context, request any, info *grpc.UnaryServerInf
 
 // stream records a server stream's request, and ends it at once where the fake has no function for it.
 func (f *fake) stream(server any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	if strings.HasPrefix(info.FullMethod, "/lbw.") && f.read == nil && f.write == nil && f.export == nil {
+	if strings.HasPrefix(info.FullMethod, "/lbw.") && f.read == nil && f.write == nil && f.export == nil && f.watch == nil {
 		input := methodOf(info.FullMethod).Input()
 		kind, err := protoregistry.GlobalTypes.FindMessageByName(input.FullName())
 		if err != nil {
@@ -147,7 +154,9 @@ func newWorld(t *testing.T, f *fake, limits Limits) *world {
 	backend := grpc.NewServer(grpc.UnaryInterceptor(f.unary), grpc.StreamInterceptor(f.stream),
 		grpc.MaxRecvMsgSize(64<<20))
 	lbwv1.RegisterArtifactServiceServer(backend, f)
+	lbwv1.RegisterDatasetServiceServer(backend, f)
 	lbwv1.RegisterDetectionServiceServer(backend, f)
+	lbwv1.RegisterJobServiceServer(backend, f)
 	lbwv1.RegisterModelServiceServer(backend, f)
 	lbwv1.RegisterQuantizationServiceServer(backend, f)
 	lbwv1.RegisterServerServiceServer(backend, f)

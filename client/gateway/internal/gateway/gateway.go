@@ -55,6 +55,7 @@ type Gateway struct {
 	logger    *slog.Logger
 	artifacts lbwv1.ArtifactServiceClient
 	detection lbwv1.DetectionServiceClient
+	jobs      lbwv1.JobServiceClient
 	health    healthpb.HealthClient
 	mux       *runtime.ServeMux
 	table     *routeTable
@@ -74,6 +75,7 @@ func New(config Config) (*Gateway, error) {
 		logger:    config.Logger,
 		artifacts: lbwv1.NewArtifactServiceClient(config.Conn),
 		detection: lbwv1.NewDetectionServiceClient(config.Conn),
+		jobs:      lbwv1.NewJobServiceClient(config.Conn),
 		health:    healthpb.NewHealthClient(config.Conn),
 		mux:       newMux(),
 		registry:  registry,
@@ -141,7 +143,9 @@ func registerServices(mux *runtime.ServeMux, conn grpc.ClientConnInterface) erro
 	ctx := context.Background()
 	register := []error{
 		lbwv1.RegisterArtifactServiceHandlerClient(ctx, mux, lbwv1.NewArtifactServiceClient(conn)),
+		lbwv1.RegisterDatasetServiceHandlerClient(ctx, mux, lbwv1.NewDatasetServiceClient(conn)),
 		lbwv1.RegisterDetectionServiceHandlerClient(ctx, mux, lbwv1.NewDetectionServiceClient(conn)),
+		lbwv1.RegisterJobServiceHandlerClient(ctx, mux, lbwv1.NewJobServiceClient(conn)),
 		lbwv1.RegisterModelServiceHandlerClient(ctx, mux, lbwv1.NewModelServiceClient(conn)),
 		lbwv1.RegisterQuantizationServiceHandlerClient(ctx, mux, lbwv1.NewQuantizationServiceClient(conn)),
 		lbwv1.RegisterServerServiceHandlerClient(ctx, mux, lbwv1.NewServerServiceClient(conn)),
@@ -219,6 +223,8 @@ func (g *Gateway) serveRoute(w http.ResponseWriter, r *http.Request, found *rout
 		found.own(w, r)
 	case found.isDetect() && !isJSON(r):
 		g.detect(w, r)
+	case found.isWatch() && wantsEvents(r):
+		g.watchEvents(w, r)
 	case found.buffered && !isJSON(r) && r.ContentLength != 0:
 		writeError(w, r, wrongContentType(r, "application/json"))
 	default:

@@ -17,7 +17,9 @@ import (
 // Files are the protos whose services the gateway serves.
 var Files = []protoreflect.FileDescriptor{
 	lbwv1.File_lbw_v1_artifact_proto,
+	lbwv1.File_lbw_v1_dataset_proto,
 	lbwv1.File_lbw_v1_detection_proto,
+	lbwv1.File_lbw_v1_job_proto,
 	lbwv1.File_lbw_v1_model_proto,
 	lbwv1.File_lbw_v1_quantization_proto,
 	lbwv1.File_lbw_v1_server_proto,

@@ -1,0 +1,117 @@
+#include "jobs/queue_list.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "base/status.h"
+#include "base/strings.h"
+
+namespace lbw::jobs {
+namespace {
+
+using Condition = JobFilter::Condition;
+using Field = Condition::Field;
+
+// WHERE, with its values.
+struct Clause {
+  std::string sql;
+  std::vector<store::Value> values;
+
+  std::string Place(store::Value value) {
+    values.push_back(std::move(value));
+    return base::StrCat("$", values.size());
+  }
+};
+
+std::string UsesSql(const std::string& place, const Condition& condition, Clause& clause) {
+  const std::string_view model = "models/";
+  const bool all_versions = condition.field == Field::kModel &&
+                            condition.value.find('/', model.size()) == std::string::npos;
+  if (!all_versions) {
+    return base::StrCat("EXISTS (SELECT 1 FROM job_uses WHERE job = jobs.id AND resource = ", place,
+                        ")");
+  }
+  // "models/m/versions/" <= resource < "models/m/versions0": '0' follows '/'.
+  const std::string low = clause.Place(condition.value + "/versions/");
+  const std::string high = clause.Place(condition.value + "/versions0");
+  return base::StrCat("EXISTS (SELECT 1 FROM job_uses WHERE job = jobs.id AND (resource = ", place,
+                      " OR (resource >= ", low, " AND resource < ", high, ")))");
+}
+
+std::string ConditionSql(const Condition& condition, Clause& clause) {
+  if (condition.field == Field::kState && condition.value == "active") {
+    return "state IN ('QUEUED', 'RUNNING', 'PAUSING', 'PAUSED', 'CANCELLING')";
+  }
+  const std::string place = clause.Place(condition.value);
+  switch (condition.field) {
+    case Field::kState:
+      return base::StrCat("state = ", place);
+    case Field::kKind:
+      return base::StrCat("kind = ", place);
+    case Field::kSubmitter:
+      return base::StrCat("submitter = ", place);
+    case Field::kModel:
+    case Field::kDataset:
+      return UsesSql(place, condition, clause);
+    case Field::kLabel:
+      break;
+  }
+  return base::StrCat("EXISTS (SELECT 1 FROM job_labels WHERE job = jobs.id AND key = ",
+                      clause.Place(condition.key), " AND value = ", place, ")");
+}
+
+}  // namespace
+
+int PageSize(int wanted) {
+  constexpr int kDefault = 100;
+  constexpr int kLargest = 1000;
+  return wanted <= 0 ? kDefault : std::min(wanted, kLargest);
+}
+
+absl::StatusOr<ListPlace> ParseListToken(std::string_view token) {
+  ListPlace place;
+  if (token.empty()) {
+    place.create_us = std::numeric_limits<int64_t>::max();
+    return place;
+  }
+  const size_t dot = token.find('.');
+  if (dot == std::string_view::npos || dot + 1 == token.size() ||
+      !absl::SimpleAtoi(base::Absl(token.substr(0, dot)), &place.create_us)) {
+    base::Error error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
+                      "page_token must be one that an earlier page answered");
+    error.Field("page_token");
+    return error;
+  }
+  place.id = std::string(token.substr(dot + 1));
+  return place;
+}
+
+absl::StatusOr<Queue::Page> ListJobs(JobRows& rows, const JobFilter& filter, const ListPlace& place,
+                                     int page_size) {
+  Clause clause;
+  const std::string us = clause.Place(place.create_us);
+  const std::string id = clause.Place(place.id);
+  clause.sql =
+      base::StrCat("WHERE (create_us < ", us, " OR (create_us = ", us, " AND id < ", id, "))");
+  for (const Condition& condition : filter.conditions) {
+    const std::string sql = ConditionSql(condition, clause);
+    base::StrAppend(&clause.sql, condition.negated ? " AND NOT (" : " AND (", sql, ")");
+  }
+  // One more than asked for tells whether there is another page.
+  const std::string limit = clause.Place(int64_t{page_size} + 1);
+  base::StrAppend(&clause.sql, " ORDER BY create_us DESC, id DESC LIMIT ", limit);
+  LBW_ASSIGN_OR_RETURN(std::vector<JobRow> found, rows.Select(clause.sql, clause.values));
+  Queue::Page page;
+  const bool more = found.size() > static_cast<size_t>(page_size);
+  if (more) found.pop_back();
+  for (JobRow& row : found) page.jobs.push_back(std::move(row.job));
+  if (more) {
+    const Job& last = page.jobs.back();
+    page.next_token = base::StrCat(absl::ToUnixMicros(last.create_time), ".", last.id);
+  }
+  return page;
+}
+
+}  // namespace lbw::jobs

@@ -1,0 +1,300 @@
+#include "quant/calibrate.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "quant/calibrate_rows.h"
+#include "quant/linear_solve.h"
+#include "quant/parallel.h"
+#include "quant/projection.h"
+#include "quant/report.h"
+
+namespace lbw::quant {
+namespace {
+
+constexpr int64_t kRowsABlock = 8;
+
+base::Error BadOption(std::string_view name, std::string_view value, std::string_view limit) {
+  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadOptions,
+                     base::StrCat(name, " must be ", limit, ": ", name, "=", value));
+}
+
+absl::Status CheckOptions(const CalibrateOptions& options) {
+  if (options.bits < kMinBits || options.bits > kMaxBits) {
+    return BadOption("bits", base::StrCat(options.bits), "2..6");
+  }
+  if (options.scale == ScaleKind::kReal && options.bits != 2) {
+    return BadOption("scale", "real", "pow2 above 2 bits");
+  }
+  if (!(options.damping > 0) || !(options.damping <= 1)) {
+    return BadOption("damping", base::StrCat(options.damping), "above 0 and at most 1");
+  }
+  if (options.sweeps < 1 || options.sweeps > 100) {
+    return BadOption("sweeps", base::StrCat(options.sweeps), "1..100");
+  }
+  return absl::OkStatus();
+}
+
+bool IsDead(absl::Span<const float> row) {
+  return std::all_of(row.begin(), row.end(), [](float w) { return std::fabs(w) < kDeadBelow; });
+}
+
+// H + lambda I, and its factor.
+struct Damped {
+  std::vector<double> h;
+  std::vector<double> g;
+  std::vector<double> factor;
+  bool good = false;
+};
+
+// With ten times the damping each time it cannot be factored.
+Damped Damp(const Gram& gram, const CalibrateOptions& options) {
+  Damped damped;
+  const auto n = static_cast<size_t>(gram.columns);
+  double trace = 0;
+  for (size_t j = 0; j < n; ++j) trace += gram.h[j * n + j];
+  // Rounding may leave a constant input a variance of some 1e-16 of its square: that is no signal.
+  double square = 0;
+  for (size_t j = 0; j < n; ++j) square += gram.mean_quantized[j] * gram.mean_quantized[j];
+  if (gram.samples == 0 || !(trace > 1e-12 * square) || !(trace > 0)) return damped;
+  constexpr int kTries = 4;
+  double lambda = options.damping * trace / static_cast<double>(n);
+  for (int attempt = 0; attempt < kTries; ++attempt, lambda *= 10) {
+    damped.h = gram.h;
+    damped.g = gram.g;
+    for (size_t j = 0; j < n; ++j) {
+      damped.h[j * n + j] += lambda;
+      damped.g[j * n + j] += lambda;
+    }
+    damped.factor = damped.h;
+    damped.good =
+        Cholesky(absl::MakeSpan(damped.factor), gram.columns, {options.isa, options.max_threads});
+    if (damped.good) return damped;
+  }
+  return damped;
+}
+
+// Wt = Wf G inverse(H).
+std::vector<double> Target(absl::Span<const float> weights, const Gram& gram, const Damped& damped,
+                           const CalibrateOptions& options) {
+  const int64_t n = gram.columns;
+  const int64_t rows = static_cast<int64_t>(weights.size()) / n;
+  const std::vector<double> wide(weights.begin(), weights.end());
+  std::vector<double> target(weights.size(), 0.0);
+  const LinearKernels& kernels = KernelsFor(options.isa);
+  ParallelFor((rows + kRowsABlock - 1) / kRowsABlock, options.max_threads, [&](int64_t block) {
+    OuterSum<double> sum;
+    sum.m = std::min(kRowsABlock, rows - block * kRowsABlock);
+    sum.n = n;
+    sum.depth = n;
+    sum.a = wide.data() + block * kRowsABlock * n;
+    sum.a_stride_i = n;
+    sum.a_stride_k = 1;
+    sum.b = damped.g.data();
+    sum.b_stride = n;
+    sum.c = target.data() + block * kRowsABlock * n;
+    sum.c_stride = n;
+    kernels.outer_f64(sum);
+  });
+  SolveRows(damped.factor, n, absl::MakeSpan(target), {options.isa, options.max_threads});
+  return target;
+}
+
+// x A for a block of rows x [rows, n], A [n, n].
+std::vector<double> Product(const LinearKernels& kernels, const std::vector<double>& x,
+                            const std::vector<double>& a, int64_t n) {
+  std::vector<double> out(x.size(), 0.0);
+  OuterSum<double> sum;
+  sum.m = static_cast<int64_t>(x.size()) / n;
+  sum.n = n;
+  sum.depth = n;
+  sum.a = x.data();
+  sum.a_stride_i = n;
+  sum.a_stride_k = 1;
+  sum.b = a.data();
+  sum.b_stride = n;
+  sum.c = out.data();
+  sum.c_stride = n;
+  kernels.outer_f64(sum);
+  return out;
+}
+
+double Dot(const double* x, const double* y, int64_t n) {
+  double total = 0;
+  for (int64_t j = 0; j < n; ++j) total += x[j] * y[j];
+  return total;
+}
+
+SolvedRow Nearest(absl::Span<const float> row, const CalibrateOptions& options, int magnitudes) {
+  SolvedRow solved;
+  Histogram histogram;
+  histogram.Add(row);
+  solved.exponent = ExactExponent(histogram, magnitudes);
+  solved.codes.resize(row.size());
+  NearestCodes(row, options.bits, magnitudes, solved.exponent, absl::MakeSpan(solved.codes));
+  solved.values.resize(row.size());
+  for (size_t j = 0; j < row.size(); ++j) {
+    solved.values[j] = DecodeValue(solved.codes[j], options.bits, solved.exponent);
+  }
+  return solved;
+}
+
+// Everything that the rows share.
+struct Problem {
+  absl::Span<const float> weights;
+  const Gram& gram;
+  absl::Span<const double> power;
+  const CalibrateOptions& options;
+  RowProblem rows;
+  std::vector<float> target;  // empty: plain
+};
+
+// Writes the codes of row r.
+void Keep(const Problem& problem, int64_t r, const SolvedRow& solved, CalibratedRows& out) {
+  const auto row = static_cast<size_t>(r);
+  std::copy(solved.codes.begin(), solved.codes.end(),
+            out.codes.begin() + static_cast<std::ptrdiff_t>(r * problem.gram.columns));
+  out.exponents[row] = static_cast<int16_t>(solved.exponent);
+  if (!out.scales.empty()) out.scales[row] = solved.scale;
+}
+
+// Values of rows first .. first+count-1 as they will be read back.
+std::vector<double> ValuesOf(const Problem& problem, int64_t first, int64_t count,
+                             const CalibratedRows& out) {
+  std::vector<double> values;
+  values.reserve(static_cast<size_t>(count * problem.gram.columns));
+  for (int64_t r = first; r < first + count; ++r) {
+    const auto row = static_cast<size_t>(r);
+    const float scale = out.scales.empty() ? 1.0F : out.scales[row];
+    for (int64_t j = 0; j < problem.gram.columns; ++j) {
+      const uint8_t code = out.codes[static_cast<size_t>(r * problem.gram.columns + j)];
+      const float value = scale * DecodeValue(code, problem.options.bits, out.exponents[row]);
+      values.push_back(static_cast<double>(value));
+    }
+  }
+  return values;
+}
+
+// The bias change and the errors of rows whose codes are known: E (Wf xf - Q xq)^2 behind the bias
+// change = power - 2 Wf G Q' + Q H Q'.
+void Judge(const Problem& problem, int64_t first, int64_t count, CalibratedRows& out) {
+  const int64_t n = problem.gram.columns;
+  const LinearKernels& kernels = *problem.rows.kernels;
+  const absl::Span<const float> weights =
+      problem.weights.subspan(static_cast<size_t>(first * n), static_cast<size_t>(count * n));
+  const std::vector<double> w(weights.begin(), weights.end());
+  const std::vector<double> q = ValuesOf(problem, first, count, out);
+  std::vector<double> nearest;
+  nearest.reserve(q.size());
+  for (int64_t r = 0; r < count; ++r) {
+    const SolvedRow row =
+        Nearest(weights.subspan(static_cast<size_t>(r * n), static_cast<size_t>(n)),
+                problem.options, problem.rows.magnitudes);
+    nearest.insert(nearest.end(), row.values.begin(), row.values.end());
+  }
+  const std::vector<double> wg = Product(kernels, w, problem.gram.g, n);
+  const std::vector<double> qh = Product(kernels, q, problem.gram.h, n);
+  const std::vector<double> nh = Product(kernels, nearest, problem.gram.h, n);
+  for (int64_t r = 0; r < count; ++r) {
+    const auto row = static_cast<size_t>(first + r);
+    const double power = problem.power.empty() ? 0.0 : problem.power[row];
+    const int64_t at = r * n;
+    const auto error = [&](const std::vector<double>& values, const std::vector<double>& product) {
+      return std::max(
+          0.0, power - 2 * Dot(&wg[static_cast<size_t>(at)], &values[static_cast<size_t>(at)], n) +
+                   Dot(&product[static_cast<size_t>(at)], &values[static_cast<size_t>(at)], n));
+    };
+    out.output_power[row] = power;
+    out.error[row] = error(q, qh);
+    out.nearest_error[row] = error(nearest, nh);
+    out.bias_change[row] = Dot(&w[static_cast<size_t>(at)], problem.gram.mean_float.data(), n) -
+                           Dot(&q[static_cast<size_t>(at)], problem.gram.mean_quantized.data(), n);
+  }
+}
+
+void SolveRowsOf(const Problem& problem, int64_t first, int64_t count, CalibratedRows& out) {
+  const auto n = static_cast<size_t>(problem.gram.columns);
+  std::vector<int64_t> alive;
+  std::vector<float> targets;
+  for (int64_t r = first; r < first + count; ++r) {
+    const absl::Span<const float> row = problem.weights.subspan(static_cast<size_t>(r) * n, n);
+    if (problem.target.empty() || IsDead(row)) {
+      Keep(problem, r, Nearest(row, problem.options, problem.rows.magnitudes), out);
+      continue;
+    }
+    alive.push_back(r);
+    const auto begin =
+        problem.target.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(r) * n);
+    targets.insert(targets.end(), begin, begin + static_cast<std::ptrdiff_t>(n));
+  }
+  if (alive.empty()) return;
+  const std::vector<SolvedRow> solved = SolveBlock(problem.rows, targets);
+  for (size_t i = 0; i < alive.size(); ++i) Keep(problem, alive[i], solved[i], out);
+}
+
+}  // namespace
+
+absl::StatusOr<CalibratedRows> CalibrateRows(absl::Span<const float> weights, const Gram& gram,
+                                             absl::Span<const double> output_power,
+                                             const CalibrateOptions& options) {
+  LBW_RETURN_IF_ERROR(CheckOptions(options));
+  LBW_CHECK(gram.columns > 0 && static_cast<int64_t>(weights.size()) % gram.columns == 0);
+  const auto n = static_cast<size_t>(gram.columns);
+  const size_t rows = weights.size() / n;
+  LBW_CHECK(output_power.empty() || output_power.size() == rows);
+  if (const int64_t bad = FirstNonFinite(weights); bad >= 0) {
+    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kNonFinite,
+                       base::StrCat("weights must be finite: element ", bad, " is not"));
+  }
+  CalibratedRows out;
+  out.codes.assign(weights.size(), 0);
+  out.exponents.assign(rows, 0);
+  if (options.scale == ScaleKind::kReal) out.scales.assign(rows, 1.0F);
+  out.bias_change.assign(rows, 0.0);
+  out.nearest_error.assign(rows, 0.0);
+  out.error.assign(rows, 0.0);
+  out.output_power.assign(rows, 0.0);
+  for (size_t r = 0; r < rows; ++r) out.dead_rows += IsDead(weights.subspan(r * n, n)) ? 1 : 0;
+
+  Problem problem{weights, gram, output_power, options, {}, {}};
+  problem.rows.columns = gram.columns;
+  problem.rows.kernels = &KernelsFor(options.isa);
+  problem.rows.bits = options.bits;
+  problem.rows.magnitudes = MagnitudeCount(options.bits, options.code_book);
+  problem.rows.sweeps = options.sweeps;
+  problem.rows.scale = options.scale;
+  std::vector<float> h;
+  std::vector<int32_t> order(n);
+  const Damped damped = Damp(gram, options);
+  out.plain = !damped.good;
+  if (damped.good) {
+    const std::vector<double> target = Target(weights, gram, damped, options);
+    problem.target.assign(target.begin(), target.end());
+    h.assign(damped.h.begin(), damped.h.end());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+      return damped.h[static_cast<size_t>(a) * (n + 1)] >
+             damped.h[static_cast<size_t>(b) * (n + 1)];
+    });
+    problem.rows.h = h.data();
+    problem.rows.order = order.data();
+    // A target beyond float32 (weights of 1e30 behind inputs of 1e-30) has no place on the grid.
+    if (FirstNonFinite(problem.target) >= 0) {
+      problem.target.clear();
+      out.plain = true;
+    }
+  }
+  const auto count = static_cast<int64_t>(rows);
+  ParallelFor((count + kRowsABlock - 1) / kRowsABlock, options.max_threads, [&](int64_t block) {
+    const int64_t first = block * kRowsABlock;
+    SolveRowsOf(problem, first, std::min(kRowsABlock, count - first), out);
+    Judge(problem, first, std::min(kRowsABlock, count - first), out);
+  });
+  return out;
+}
+
+}  // namespace lbw::quant

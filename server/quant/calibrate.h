@@ -1,0 +1,77 @@
+// Calibrated rounding: the codes of a layer whose outputs stay closest to the float network's,
+// found from second moments of its inputs. No labels, no gradients.
+//
+// Math:      with H, G of quant/gram.h, damped by lambda = damping * mean(diag H) on the diagonal:
+//            the target Wt = Wf G inverse(H) repairs what the layers before broke; then, a row at a
+//            time, minimise (Q - Wt) H (Q - Wt)' over Q on the grid: from the nearest codes, sweeps
+//            over the columns j in the order of falling H_jj: u = Q_j + R_j / H_jj, Q_j = the grid
+//            value nearest to u, R = (Wt - Q) H kept up to date. Tried at the exact projection's
+//            exponent of Wt and one to either side; the least error wins.
+//            Real scales (ScaleKind::kReal, 2 bits): nine starts v = 2^(s0 + j/4), j = -5..3, four
+//            times one sweep and v *= (Q H Wt') / (Q H Q'), clamped to [1/4, 4].
+//            Bias: b' = b + Wf mf - Q mq.
+// Source:    A. Zhang et al., "COMQ: A Backpropagation-Free Algorithm for Post-Training
+//            Quantization", arXiv 2403.07134 (2024), on a power-of-two grid; the corrected target,
+//            the exponent search and the real scale are ours.
+// Precision: the same bits for every thread count and ISA.
+// Threads:   pure; uses up to options.max_threads.
+#ifndef LBW_QUANT_CALIBRATE_H_
+#define LBW_QUANT_CALIBRATE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "quant/gram.h"
+#include "quant/grid.h"
+#include "quant/kernels/linear.h"
+
+namespace lbw::quant {
+
+enum class ScaleKind : uint8_t { kPowerOfTwo, kReal };
+
+struct CalibrateOptions {
+  int bits = 4;  // 2..6
+  CodeBook code_book = CodeBook::kFull;
+  ScaleKind scale = ScaleKind::kPowerOfTwo;  // kReal: 2 bits only
+  double damping = 0.01;
+  int sweeps = 3;  // of kPowerOfTwo; 1..100
+  int max_threads = 1;
+  Isa isa = BestIsa();
+};
+
+// Rows of one group of a layer, [rows, columns]; every row has its own exponent.
+struct CalibratedRows {
+  std::vector<uint8_t> codes;       // [rows, columns], one a byte (quant/grid.h)
+  std::vector<int16_t> exponents;   // [rows]
+  std::vector<float> scales;        // [rows]; empty for kPowerOfTwo
+  std::vector<double> bias_change;  // [rows], to be added to the layer's bias
+  // Mean squared difference of the layer's output from the float network's, behind the bias change,
+  // a row: of the nearest codes of Wf with their own bias change, and of these codes. Never
+  // negative.
+  std::vector<double> nearest_error;
+  std::vector<double> error;
+  // Mean square of the float network's output about its mean, a row. 0 where it was not told.
+  std::vector<double> output_power;
+  // Rows with all |w| < 1e-12: projected plainly.
+  int64_t dead_rows = 0;
+  // H carries no signal, or could not be factored even with much damping: every row was projected
+  // plainly. The bias change holds all the same.
+  bool plain = false;
+};
+
+// weights        [rows, columns] f32, finite, borrowed: Wf.
+// gram           of the same columns.
+// output_power   [rows] or empty: mean square of Wf xf about its mean. It makes the errors exact;
+//                without it they are relative to the target's own.
+// Errors:        kInvalidArgument - BAD_OPTIONS (names option, value and limit), NON_FINITE (names
+//                the first bad element).
+// Cost:          O(columns^3 + rows * columns^2), 24 * columns^2 bytes.
+absl::StatusOr<CalibratedRows> CalibrateRows(absl::Span<const float> weights, const Gram& gram,
+                                             absl::Span<const double> output_power,
+                                             const CalibrateOptions& options);
+
+}  // namespace lbw::quant
+
+#endif  // LBW_QUANT_CALIBRATE_H_

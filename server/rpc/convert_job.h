@@ -1,0 +1,40 @@
+// Between the API's messages and room jobs' values. Pure. What a row keeps as JSON is read
+// leniently: a newer server may have written it.
+#ifndef LBW_RPC_CONVERT_JOB_H_
+#define LBW_RPC_CONVERT_JOB_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "jobs/job.h"
+#include "jobs/queue.h"
+#include "lbw/v1/job.pb.h"
+#include "lbw/v1/server.pb.h"
+
+namespace lbw::rpc {
+
+v1::JobState ToProto(jobs::JobState state);
+
+struct JobView {
+  int64_t max_attempts = 5;
+  // A result's curves and confusion are left out: an answer that holds many jobs, or comes many
+  // times, would not fit a message.
+  bool details = false;
+};
+void ToProto(const jobs::Job& job, const JobView& view, v1::Job* out);
+void ToProto(const jobs::Event& event, v1::JobEvent* out);
+void ToProto(const jobs::CheckpointInfo& checkpoint, v1::JobCheckpoint* out);
+void ToProto(const jobs::Queue::Log& log, v1::GetJobLogResponse* out);
+void ToProto(const jobs::WorkerInfo& worker, bool alive, v1::Worker* out);
+
+// Drops curves and confusion of an evaluation.
+void DropDetails(v1::Evaluation* evaluation);
+
+// Bytes that a process wrote, as a protobuf string: what is no UTF-8 becomes U+FFFD, one for each
+// maximal part of a character.
+std::string ToValidUtf8(std::string_view bytes);
+
+}  // namespace lbw::rpc
+
+#endif  // LBW_RPC_CONVERT_JOB_H_

@@ -1,0 +1,114 @@
+#include "rpc/job_plan.h"
+
+#include <utility>
+
+#include "base/ids.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "jobs/runner.h"
+#include "lbw/v1/evaluation.pb.h"
+#include "registry/datasets.h"
+#include "registry/evaluations.h"
+#include "registry/registry.h"
+#include "rpc/convert_dataset.h"
+#include "rpc/convert_registry.h"
+#include "rpc/job_spec.h"
+#include "store/artifact_store.h"
+
+namespace lbw::rpc {
+namespace {
+
+constexpr int kMeasuredAtMost = 20;  // the newest evaluations say enough
+
+absl::StatusOr<registry::Version> ResolveVersion(registry::Registry& registry,
+                                                 const std::string& name, std::string_view field) {
+  LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, base::ParseModelRef(name, field));
+  return registry.Resolve(ref);
+}
+
+absl::StatusOr<EvaluateFacts> ReadFacts(const ServiceContext& context,
+                                        const v1::EvaluateSpec& spec) {
+  EvaluateFacts facts;
+  facts.threads = context.limits.job_threads;
+  LBW_ASSIGN_OR_RETURN(facts.version, ResolveVersion(*context.registry, spec.version(),
+                                                     "spec.evaluate.version"));
+  if (!spec.against().empty()) {
+    LBW_ASSIGN_OR_RETURN(
+        facts.against, ResolveVersion(*context.registry, spec.against(), "spec.evaluate.against"));
+  }
+  LBW_ASSIGN_OR_RETURN(const std::string name,
+                       base::ParseDatasetName(spec.dataset(), "spec.evaluate.dataset"));
+  LBW_ASSIGN_OR_RETURN(const registry::Dataset dataset, context.datasets->RequireReady(name));
+  ToProto(dataset, &facts.dataset);
+  LBW_ASSIGN_OR_RETURN(facts.model_spec, model::ParseSpec(facts.version.spec_json));
+  return facts;
+}
+
+std::vector<double> MeasuredMs(registry::Evaluations& evaluations, const registry::Version& version,
+                               uint32_t threads) {
+  registry::Evaluations::Query query;
+  query.model = version.model;
+  query.version = version.number;
+  const auto page = evaluations.List(query, kMeasuredAtMost, "");
+  std::vector<double> measured;
+  if (!page.ok()) return measured;  // an estimate is not worth an error
+  for (const registry::Evaluation& row : page->evaluations) {
+    v1::Evaluation evaluation;
+    ToProto(row, Detail::kSummary, &evaluation);
+    const v1::EvaluationTimings& timings = evaluation.timings();
+    const double ms = timings.decode_ms() + timings.preprocess_ms() + timings.compute_ms() +
+                      timings.postprocess_ms();
+    if (ms > 0 && timings.threads() == threads) measured.push_back(ms);
+  }
+  return measured;
+}
+
+}  // namespace
+
+absl::StatusOr<JobPlan> PlanJob(const ServiceContext& context,
+                                const v1::CreateJobRequest& request) {
+  LBW_RETURN_IF_ERROR(CheckCreateRequest(request));
+  const v1::EvaluateSpec& asked = request.spec().evaluate();
+  LBW_ASSIGN_OR_RETURN(const EvaluateFacts facts, ReadFacts(context, asked));
+  LBW_ASSIGN_OR_RETURN(const v1::EvaluateSpec filled, FillIn(asked, facts));
+  JobPlan plan;
+  plan.draft = DraftOf(request, filled, facts);
+  plan.bundle = facts.version.bundle;
+  plan.bundle_bytes = facts.version.bundle_bytes;
+  plan.pictures = PicturesOf(filled, facts.dataset);
+  plan.threads = static_cast<int>(filled.options().threads());
+  plan.measured_ms = MeasuredMs(*context.evaluations, facts.version, filled.options().threads());
+  return plan;
+}
+
+absl::StatusOr<tasks::Estimate> EstimateOf(const ServiceContext& context, const JobPlan& plan) {
+  LBW_ASSIGN_OR_RETURN(const auto reader, context.artifacts->OpenArtifact(plan.bundle));
+  LBW_ASSIGN_OR_RETURN(const model::Model model, model::ReadBundle(*reader));
+  tasks::EstimateInput input;
+  input.model = &model;
+  input.bundle_bytes = plan.bundle_bytes;
+  input.pictures = plan.pictures;
+  input.threads = plan.threads;
+  input.measured_ms = plan.measured_ms;
+  return tasks::EstimateEvaluation(input);
+}
+
+jobs::Job PreviewOf(const jobs::JobDraft& draft) {
+  jobs::Job job;
+  job.kind = draft.kind;
+  job.spec_json = draft.spec_json;
+  job.submitter = draft.submitter;
+  job.request_id = draft.request_id;
+  job.priority = draft.priority;
+  job.labels = draft.labels;
+  job.estimate_json = draft.estimate_json;
+  job.uses = draft.uses;
+  return job;
+}
+
+absl::Status ApplyFailureOf(const ServiceContext& context, const jobs::Job& job) {
+  return context.database->Transaction(
+      [&](store::Session& session) { return context.kinds->ApplyFailure(session, job); });
+}
+
+}  // namespace lbw::rpc

@@ -1,0 +1,295 @@
+#include "quant/calibrate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "quant/calibrate_rows.h"
+#include "quant/projection.h"
+
+namespace lbw::quant {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Layer {
+  int64_t rows = 0;
+  int64_t columns = 0;
+  std::vector<float> weights;
+  Gram gram;
+  std::vector<double> power;
+};
+
+// A layer with correlated inputs; the quantized inputs are the float ones with some error.
+Layer MakeLayer(int64_t rows, int64_t columns, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal;
+  Layer layer;
+  layer.rows = rows;
+  layer.columns = columns;
+  layer.weights.resize(static_cast<size_t>(rows * columns));
+  for (float& w : layer.weights) w = 0.1F * normal(generator);
+  constexpr int64_t kSamples = 1024;
+  std::vector<float> floating(static_cast<size_t>(kSamples * columns));
+  std::vector<float> quantized(floating.size());
+  for (int64_t t = 0; t < kSamples; ++t) {
+    const float common = normal(generator);
+    for (int64_t j = 0; j < columns; ++j) {
+      const auto at = static_cast<size_t>(t * columns + j);
+      floating[at] = std::max(0.0F, common + 0.7F * normal(generator) + 0.3F);
+      quantized[at] = floating[at] * 1.1F + 0.05F * normal(generator);
+    }
+  }
+  GramSums sums(columns);
+  sums.Add(quantized, floating, 2);
+  layer.gram = sums.Finish();
+  for (int64_t r = 0; r < rows; ++r) {
+    std::vector<double> outputs;
+    for (int64_t t = 0; t < kSamples; ++t) {
+      double y = 0;
+      for (int64_t j = 0; j < columns; ++j) {
+        y += static_cast<double>(layer.weights[static_cast<size_t>(r * columns + j)]) *
+             static_cast<double>(floating[static_cast<size_t>(t * columns + j)]);
+      }
+      outputs.push_back(y);
+    }
+    const double mean = std::accumulate(outputs.begin(), outputs.end(), 0.0) / kSamples;
+    double power = 0;
+    for (const double y : outputs) power += (y - mean) * (y - mean) / kSamples;
+    layer.power.push_back(power);
+  }
+  return layer;
+}
+
+double Total(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0);
+}
+
+float ValueOf(const CalibratedRows& rows, size_t row, uint8_t code, int bits) {
+  const float scale = rows.scales.empty() ? 1.0F : rows.scales[row];
+  return scale * DecodeValue(code, bits, rows.exponents[row]);
+}
+
+class CalibrateBits : public ::testing::TestWithParam<int> {};
+
+// The solver's error is never above that of nearest codes by more than the damping can explain, and
+// well below it in sum; every code is valid.
+TEST_P(CalibrateBits, OutputsComeCloserThanNearestCodes) {
+  const Layer layer = MakeLayer(24, 48, 11);
+  CalibrateOptions options;
+  options.bits = GetParam();
+  const auto rows = CalibrateRows(layer.weights, layer.gram, layer.power, options);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_FALSE(rows->plain);
+  EXPECT_LT(Total(rows->error), 0.6 * Total(rows->nearest_error));
+  EXPECT_LT(Total(rows->error), Total(rows->output_power));
+  for (const uint8_t code : rows->codes) {
+    ASSERT_TRUE(IsValidCode(code, options.bits, MagnitudeCount(options.bits, options.code_book)));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Bits, CalibrateBits, ::testing::Values(2, 3, 4, 5, 6));
+
+// The errors that are told are those of the outputs themselves, bias change included.
+TEST(CalibrateRows, TellsTheOutputsError) {
+  constexpr int64_t kColumns = 6;
+  constexpr int64_t kSamples = 512;
+  std::mt19937 generator(3);
+  std::normal_distribution<float> normal(0.4F, 1.0F);
+  std::vector<float> floating(kSamples * kColumns);
+  std::vector<float> quantized(floating.size());
+  for (size_t i = 0; i < floating.size(); ++i) {
+    floating[i] = normal(generator);
+    quantized[i] = floating[i] + 0.2F * normal(generator);
+  }
+  GramSums sums(kColumns);
+  sums.Add(quantized, floating, 1);
+  const std::vector<float> weights = {0.3F, -0.7F, 0.2F, 0.9F, -0.1F, 0.05F};
+  std::vector<double> y(kSamples, 0.0);
+  double mean = 0;
+  for (size_t t = 0; t < kSamples; ++t) {
+    for (size_t j = 0; j < kColumns; ++j) {
+      y[t] += static_cast<double>(weights[j]) * static_cast<double>(floating[t * kColumns + j]);
+    }
+    mean += y[t] / kSamples;
+  }
+  double power = 0;
+  for (const double value : y) power += (value - mean) * (value - mean) / kSamples;
+  const std::vector<double> powers = {power};
+  CalibrateOptions options;
+  options.bits = 3;
+  const auto rows = CalibrateRows(weights, sums.Finish(), powers, options);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  double error = 0;
+  double offset = 0;
+  for (size_t t = 0; t < kSamples; ++t) {
+    double q = rows->bias_change[0];
+    for (size_t j = 0; j < kColumns; ++j) {
+      q += static_cast<double>(ValueOf(*rows, 0, rows->codes[j], 3)) *
+           static_cast<double>(quantized[t * kColumns + j]);
+    }
+    error += (y[t] - q) * (y[t] - q) / kSamples;
+    offset += (y[t] - q) / kSamples;
+  }
+  EXPECT_NEAR(rows->error[0], error, 1e-5);
+  EXPECT_NEAR(offset, 0.0, 1e-5);  // the bias change takes the mean error out
+}
+
+// Two columns that are the same input: one weight may carry both, which nearest rounding cannot
+// see.
+TEST(CalibrateRows, IsOptimalForSmallLayers) {
+  std::mt19937 generator(5);
+  std::normal_distribution<float> normal;
+  int better = 0;
+  for (int trial = 0; trial < 40; ++trial) {
+    const Layer layer = MakeLayer(1, 3, 100 + static_cast<unsigned>(trial));
+    CalibrateOptions options;
+    options.bits = 2;
+    options.damping = 1e-6;
+    const auto rows = CalibrateRows(layer.weights, layer.gram, layer.power, options);
+    ASSERT_TRUE(rows.ok()) << rows.status();
+    // Brute force over codes and a wide range of exponents.
+    double least = std::numeric_limits<double>::infinity();
+    for (int s = -8; s <= 2; ++s) {
+      for (int code = 0; code < 27; ++code) {
+        std::vector<double> q = {static_cast<double>(code % 3 - 1),
+                                 static_cast<double>(code / 3 % 3 - 1),
+                                 static_cast<double>(code / 9 - 1)};
+        double error = layer.power[0];
+        for (size_t i = 0; i < 3; ++i) {
+          q[i] *= std::exp2(s);
+        }
+        for (size_t i = 0; i < 3; ++i) {
+          for (size_t j = 0; j < 3; ++j) {
+            error += q[i] * layer.gram.h[i * 3 + j] * q[j] -
+                     2 * static_cast<double>(layer.weights[i]) * layer.gram.g[i * 3 + j] * q[j];
+          }
+        }
+        least = std::min(least, error);
+      }
+    }
+    EXPECT_GE(rows->error[0], least - 1e-6);
+    if (rows->error[0] <= least * 1.02 + 1e-9) ++better;
+  }
+  EXPECT_GE(better, 30);  // coordinate descent may end in a local minimum
+}
+
+TEST(CalibrateRows, ThreadsAndIsaChangeNoBit) {
+  const Layer layer = MakeLayer(21, 70, 17);
+  CalibrateOptions options;
+  options.bits = 3;
+  const auto one = CalibrateRows(layer.weights, layer.gram, layer.power, options);
+  options.max_threads = 4;
+  options.isa = Isa::kScalar;
+  const auto other = CalibrateRows(layer.weights, layer.gram, layer.power, options);
+  ASSERT_TRUE(one.ok() && other.ok());
+  EXPECT_EQ(one->codes, other->codes);
+  EXPECT_EQ(one->exponents, other->exponents);
+  EXPECT_EQ(one->bias_change, other->bias_change);
+  EXPECT_EQ(one->error, other->error);
+}
+
+TEST(CalibrateRows, ARealScaleGainsAtTwoBits) {
+  const Layer layer = MakeLayer(32, 40, 23);
+  CalibrateOptions options;
+  options.bits = 2;
+  const auto power = CalibrateRows(layer.weights, layer.gram, layer.power, options);
+  options.scale = ScaleKind::kReal;
+  const auto real = CalibrateRows(layer.weights, layer.gram, layer.power, options);
+  ASSERT_TRUE(power.ok() && real.ok());
+  EXPECT_LT(Total(real->error), Total(power->error));
+  for (const float scale : real->scales) {
+    EXPECT_GE(scale, 1.0F);
+    EXPECT_LT(scale, 2.0F);
+  }
+}
+
+// Inputs without signal: nearest codes, and the bias change takes up what the constant inputs make.
+TEST(CalibrateRows, InputsThatAreConstantAreProjectedPlainly) {
+  const std::vector<float> weights = {0.3F, -0.7F, 0.11F, 0.2F};
+  const std::vector<float> samples(512 * 2, 3.0F);
+  GramSums sums(2);
+  sums.Add(samples, samples, 1);
+  CalibrateOptions options;
+  options.bits = 2;
+  const auto rows = CalibrateRows(weights, sums.Finish(), {}, options);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_TRUE(rows->plain);
+  for (size_t r = 0; r < 2; ++r) {
+    double change = 0;
+    for (size_t j = 0; j < 2; ++j) {
+      change += 3.0 * (static_cast<double>(weights[r * 2 + j]) -
+                       static_cast<double>(ValueOf(*rows, r, rows->codes[r * 2 + j], 2)));
+    }
+    EXPECT_NEAR(rows->bias_change[r], change, 1e-6);
+  }
+  const auto none = CalibrateRows(weights, GramSums(2).Finish(), {}, options);
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_TRUE(none->plain);
+  EXPECT_EQ(none->codes, rows->codes);
+  EXPECT_EQ(none->bias_change, std::vector<double>(2, 0.0));
+}
+
+TEST(CalibrateRows, DeadRowsAndTinyWeightsComeOutRight) {
+  Layer layer = MakeLayer(3, 8, 29);
+  for (size_t j = 0; j < 8; ++j) {
+    layer.weights[j] = 0;
+    layer.weights[8 + j] *= 1e-29F;
+  }
+  CalibrateOptions options;
+  const auto rows = CalibrateRows(layer.weights, layer.gram, {}, options);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ(rows->dead_rows, 2);
+  for (size_t j = 0; j < 8; ++j) {
+    EXPECT_EQ(rows->codes[j], 0);
+    EXPECT_NEAR(ValueOf(*rows, 1, rows->codes[8 + j], 4), layer.weights[8 + j],
+                0.34F * std::fabs(layer.weights[8 + j]) + 1e-31F);
+  }
+}
+
+TEST(CalibrateRows, RefusesWhatIsOutOfRangeAndNamesIt) {
+  const Layer layer = MakeLayer(1, 4, 31);
+  const auto refused = [&](const std::function<void(CalibrateOptions&)>& change) {
+    CalibrateOptions options;
+    change(options);
+    return std::string(CalibrateRows(layer.weights, layer.gram, {}, options).status().message());
+  };
+  EXPECT_THAT(refused([](auto& o) { o.bits = 7; }), HasSubstr("bits must be 2..6: bits=7"));
+  EXPECT_THAT(refused([](auto& o) { o.scale = ScaleKind::kReal; }), HasSubstr("scale"));
+  EXPECT_THAT(refused([](auto& o) { o.damping = 0; }), HasSubstr("damping"));
+  EXPECT_THAT(refused([](auto& o) { o.sweeps = 0; }), HasSubstr("sweeps"));
+  std::vector<float> bad = layer.weights;
+  bad[2] = std::numeric_limits<float>::quiet_NaN();
+  const absl::Status status = CalibrateRows(bad, layer.gram, {}, {}).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("element 2"));
+  EXPECT_EQ(base::GetErrorDetails(status).reason, "NON_FINITE");
+}
+
+// The same rounding as the projection's.
+TEST(NearestValue, AgreesWithTheProjection) {
+  std::mt19937 generator(41);
+  std::normal_distribution<float> normal;
+  for (int i = 0; i < 20'000; ++i) {
+    const float u = normal(generator) * std::exp2(static_cast<float>(i % 40 - 20));
+    for (const int bits : {2, 3, 4, 6}) {
+      const int magnitudes = MagnitudeCount(bits, CodeBook::kFull);
+      for (const int s : {-3, 0, 2}) {
+        uint8_t code = 0;
+        NearestCodes(absl::MakeConstSpan(&u, 1), bits, magnitudes, s, absl::MakeSpan(&code, 1));
+        ASSERT_EQ(NearestValue(u, magnitudes, s), DecodeValue(code, bits, s))
+            << u << " bits=" << bits << " s=" << s;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lbw::quant
