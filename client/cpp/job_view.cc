@@ -63,7 +63,8 @@ std::vector<std::string> ValueLines(const std::map<std::string, std::vector<plot
   std::vector<std::string> lines;
   for (const auto& entry : values) {
     const auto found = newest.find(entry.first);
-    const std::string value = found == newest.end() ? "-" : Measured(found->second);
+    const std::string value =
+        Measured(found == newest.end() ? entry.second.back().y : found->second);
     std::string name = CutColumns(Printable(entry.first), static_cast<int>(name_width));
     name += std::string(name_width - std::min(name_width, DisplayWidth(name)), ' ');
     const std::string padding(value.size() < 10 ? 10 - value.size() : 0, ' ');
@@ -300,7 +301,7 @@ std::vector<std::string> JobLog::Apply(const v1::WatchJobResponse& response) {
 std::optional<std::string> JobLog::Line(const v1::JobEvent& event) {
   switch (event.kind_case()) {
     case v1::JobEvent::kState:
-      progress_time_ = absl::InfinitePast();
+      progress_time_.reset();
       return DescribeStateChange(event.state());
     case v1::JobEvent::kMessage:
       return DescribeMessage(event.message());
@@ -310,7 +311,8 @@ std::optional<std::string> JobLog::Line(const v1::JobEvent& event) {
       const v1::JobProgress& progress = event.progress();
       const absl::Time time = ToTime(event.time());
       const bool is_last = progress.total_steps() > 0 && progress.step() >= progress.total_steps();
-      if (!is_last && time - progress_time_ < absl::Seconds(5)) return std::nullopt;
+      const bool is_soon = progress_time_ && time - *progress_time_ < absl::Seconds(5);
+      if (!is_last && is_soon) return std::nullopt;
       progress_time_ = time;
       return DescribeProgress(progress);
     }

@@ -93,7 +93,7 @@ class JobLog {
 
   const absl::TimeZone zone_;
   uint64_t cursor_ = 0;
-  absl::Time progress_time_ = absl::InfinitePast();
+  std::optional<absl::Time> progress_time_;  // of the line printed last
 };
 
 }  // namespace lbw::client

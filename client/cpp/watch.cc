@@ -34,7 +34,7 @@ class Follower {
     for (;;) {
       const absl::Status status = ReadOnce(on_response);
       LBW_RETURN_IF_ERROR(refused_);
-      if (IsDone()) return job_;
+      if (IsDone() || (status.ok() && HasEnded(job_.state()))) return job_;
       // A job that says nothing for long is no failure: ask again, which shows whether the server
       // lives.
       if (is_silent_) continue;

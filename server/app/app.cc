@@ -304,7 +304,12 @@ void App::Rooms::StartHousekeeping() {
   });
   // Workers do this too; a server without one must see that another machine's has died.
   lease_keeper = std::make_unique<Periodic>("leases", kExpireLeasesEvery, [this] {
-    const absl::Status expired = jobs.queue->ExpireLeases().status();
+    const absl::Status expired =
+        jobs.queue
+            ->ExpireLeases([this](store::Session& session, const jobs::Job& job) {
+              return jobs.kinds->ApplyFailure(session, job);
+            })
+            .status();
     if (!expired.ok()) base::LogWarning("lease_expiry_failed", {{"error", expired}});
   });
   if (config.workers == 0) return;

@@ -21,8 +21,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "base/thread_pool.h"
-
-extern char** environ;  // NOLINT: posix_spawn wants it; nothing is read from it here
+#include "config/config.h"
 
 namespace lbw::app {
 namespace {
@@ -70,7 +69,7 @@ pid_t Spawn(const WorkerPoolOptions& options, int socket_fd) {
   PrepareSignals(attributes);
   pid_t pid = -1;
   const int failed = ::posix_spawn(&pid, options.program.c_str(), &actions, &attributes,
-                                   arguments.data(), environ);
+                                   arguments.data(), config::InheritedEnvironment());
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   errno = failed;

@@ -96,6 +96,8 @@ std::map<std::string, std::string> ReadEnvironment();
 // Gives a variable of this process a value where it has none; true where it did. For libraries that
 // are told by variables alone. Called before any other thread exists.
 bool SetVariableIfUnset(const std::string& name, const std::string& value);
+// The variables of this process as they are, for the start of another program. Borrowed.
+char** InheritedEnvironment();
 // Every key with its flag, default and meaning, for --help and the documentation.
 struct KeyDoc {
   std::string key;

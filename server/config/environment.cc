@@ -47,4 +47,6 @@ bool SetVariableIfUnset(const std::string& name, const std::string& value) {
   return ::setenv(name.c_str(), value.c_str(), 0) == 0;
 }
 
+char** InheritedEnvironment() { return environ; }
+
 }  // namespace lbw::config

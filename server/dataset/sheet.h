@@ -22,6 +22,8 @@ struct Sheet {
   std::string png;
   int pictures = 0;
 };
+// The whole sheet is at most this large, so that its PNG fits into a message.
+inline constexpr int64_t kMaxSheetPixels = 16'000'000;
 // A picture that cannot be read shows its error in its cell. Errors: kInvalidArgument - an option,
 // an unknown split or class; kNotFound - no picture fits; kInternal.
 absl::StatusOr<Sheet> RenderSheet(const Pack& pack, const SheetOptions& options);

@@ -98,7 +98,11 @@ std::string LogBuffer::Take() {
   return text;
 }
 
-std::string LogBuffer::TakeAll() { return Take() + CleanUtf8(std::exchange(head_, {})); }
+std::string LogBuffer::TakeAll() {
+  std::string text = Take();
+  text += CleanUtf8(std::exchange(head_, {}));
+  return text;
+}
 
 std::string CleanUtf8(std::string_view text) {
   std::string bytes(text);

@@ -52,7 +52,8 @@ absl::Status EndAttempt(JobRows& rows, JobRow& row, const Outcome& outcome,
   job.error = decision.error;
   if (decision.next == JobState::kSucceeded) job.result_json = std::string(result_json);
   if (decision.next == JobState::kQueued && decision.delay > absl::ZeroDuration()) {
-    job.retry_time = rows.Now() + decision.delay;
+    // As the row will have it.
+    job.retry_time = rows.Now() + absl::Floor(decision.delay, absl::Microseconds(1));
   }
   LBW_RETURN_IF_ERROR(rows.Move(row, decision.next, ReasonOf(outcome, decision)));
   const bool failed = decision.next == JobState::kFailed || decision.next == JobState::kCancelled;

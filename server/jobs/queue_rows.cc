@@ -201,7 +201,7 @@ absl::Status UpdateRow(Session& session, const JobRow& row) {
 
 std::string ReferenceOwner(std::string_view id) { return base::JobName(id); }
 
-base::Error LeaseLost(const LeaseKey& lease) {
+absl::Status LeaseLost(const LeaseKey& lease) {
   return base::Error(absl::StatusCode::kAborted, base::reason::kLeaseLost,
                      base::StrCat("the lease of ", base::JobName(lease.job),
                                   " was taken away: token=", lease.token));

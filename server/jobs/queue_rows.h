@@ -62,7 +62,7 @@ class JobRows {
 
 // The owner of a job's references in artifact_references.
 std::string ReferenceOwner(std::string_view id);
-base::Error LeaseLost(const LeaseKey& lease);
+absl::Status LeaseLost(const LeaseKey& lease);
 
 }  // namespace lbw::jobs
 

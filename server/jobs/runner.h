@@ -55,8 +55,9 @@ class JobLink {
   virtual void Report(const Progress& progress) = 0;
   enum class Severity : uint8_t { kInfo, kWarning, kError };
   virtual void Say(Severity severity, std::string_view text) = 0;
-  // Tells of a checkpoint whose blob is durable, and waits until the worker has recorded it.
-  // Errors: kAborted - the worker is gone; the child ends.
+  // Tells of a checkpoint whose blob is durable, and waits until the worker has recorded it; until
+  // then the caller holds BlobStore::Access::kName, from before it named the blob. Where the worker
+  // dies meanwhile the process ends here. Errors: kInvalidArgument - no digest, a negative step.
   virtual absl::Status Checkpoint(const CheckpointInfo& checkpoint) = 0;
 };
 

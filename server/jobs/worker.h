@@ -4,7 +4,9 @@
 // Warm child: while idle it keeps one child started and waiting for its assignment (loading the
 //             libraries takes longer than many a job).
 // Shutdown:   Stop (or the destructor) tells the child to write a checkpoint and end, gives the
-//             lease back, and returns within stop_timeout; a child that does not obey is killed.
+//             lease back, and returns; a child that does not obey within obey_timeout is killed.
+// Start:      takes its own leases of an earlier life back, and those of dead workers of its data
+//             folder; theirs again every 10 s.
 // Threads:    Run on one thread, which starts every child; Stop from any.
 #ifndef LBW_JOBS_WORKER_H_
 #define LBW_JOBS_WORKER_H_

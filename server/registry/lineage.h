@@ -1,9 +1,20 @@
 // Where a resource came from and what was made of it, as a directed graph read from the rows of
 // artifacts, versions, aliases, datasets, jobs and evaluations.
 //
-// Walk:     ancestors of the start, and descendants of the start; not the descendants of ancestors
-//           (a common artifact would bring in everybody). At most max_nodes, nearest first.
+// Walk:     ancestors of the start, and descendants of the start with what else each of them was
+//           made of, one step (the dataset of a version's evaluation); not the descendants of
+//           ancestors (a common artifact would bring in everybody). At most max_nodes, nearest
+//           first.
 // Deleted:  a resource that only a name is left of is a node that is `gone`.
+// Edges:    from what was there first to what was made of it:
+//             artifact  imported       version          version   points_at      alias
+//             version   quantized      version          ("made", where the second is float)
+//             artifact, version, dataset  ran           job (it reads them)
+//             job       checked        dataset          (the archive itself, where no job did)
+//             job       made           version
+//             version, dataset, job    evaluated        evaluation
+//             version   compared_with  evaluation
+//             version   bundled        artifact, dataset  packed  artifact: of the start only
 #ifndef LBW_REGISTRY_LINEAGE_H_
 #define LBW_REGISTRY_LINEAGE_H_
 
@@ -30,7 +41,7 @@ struct LineageNode {
 struct LineageEdge {
   std::string from;
   std::string to;
-  std::string relation;  // "imported", "quantized", "checked", "evaluated", "points_at", "ran", ...
+  std::string relation;  // above
   bool operator==(const LineageEdge&) const = default;
 };
 
@@ -41,7 +52,8 @@ struct Lineage {
 };
 
 // name: "models/m" (its versions), "models/m/versions/n", "artifacts/{sha256}", "datasets/d",
-// "jobs/{id}", "evaluations/{id}". Errors: kInvalidArgument, BAD_NAME; kNotFound.
+// "jobs/{id}", "evaluations/{id}", "models/m/aliases/a". Errors: kInvalidArgument, BAD_NAME, field
+// "name"; kNotFound - neither it nor anything that was made from it or into it.
 absl::StatusOr<Lineage> ReadLineage(store::Database& database, std::string_view name,
                                     size_t max_nodes = 1000);
 

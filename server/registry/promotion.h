@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "registry/evaluations.h"
 
 namespace lbw::registry {
@@ -28,13 +27,23 @@ struct PromotionRule {
 // limit; fields begin with `field` ("require[0]").
 absl::Status CheckRule(const PromotionRule& rule, std::string_view field);
 
-// evaluations: those of the version; against: those of rule.against_version; newest first, any
-// datasets. Returns what was required and found: "map_50 on datasets/faces (val): 0.8957 >= 0.85".
+// What a rule is judged by.
+struct Candidate {
+  std::string version_name;  // "models/m/versions/3", for messages
+  std::string against_name;  // "": the rule has none
+  // Pack of the dataset as it is now: evaluations on what stood under its name before do not count.
+  // "": not known (the dataset was deleted), any counts.
+  std::string content;
+  std::vector<Evaluation> evaluations;  // those of the version, newest first, any datasets
+  std::vector<Evaluation> against;      // those of rule.against_version, likewise
+};
+
+// Returns what was required and found: "map_50 on datasets/faces (val): 0.8957 >= 0.85". A drop may
+// exceed max_drop by 1e-9, so that decimal fractions mean what they say.
 // Errors: kFailedPrecondition - EVALUATION_MISSING (names version, dataset, split and metric, and
-// how to make one), EVALUATION_FAILED (both figures and the limit).
-absl::StatusOr<std::string> Judge(const PromotionRule& rule,
-                                  absl::Span<const Evaluation> evaluations,
-                                  absl::Span<const Evaluation> against);
+// how to make one; says so where there is one on another content, split or with other options),
+// EVALUATION_FAILED (both figures and the limit).
+absl::StatusOr<std::string> Judge(const PromotionRule& rule, const Candidate& candidate);
 
 }  // namespace lbw::registry
 

@@ -1,10 +1,14 @@
 #include "registry/registry.h"
 
-#include <algorithm>
+#include <functional>
+#include <limits>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "registry/aliases.h"
+#include "registry/paging.h"
 #include "registry/registry_rows.h"
 #include "registry/resolve.h"
 
@@ -12,9 +16,6 @@ namespace lbw::registry {
 namespace {
 
 using store::Session;
-
-constexpr int kDefaultPage = 100;
-constexpr int kLargestPage = 1000;
 
 base::Error Invalid(std::string_view field, base::Reason reason, std::string_view message) {
   base::Error error(absl::StatusCode::kInvalidArgument, reason, message);
@@ -35,14 +36,6 @@ absl::Status CheckName(std::string_view field, std::string_view name) {
   if (base::IsValidName(name)) return absl::OkStatus();
   return Invalid(field, base::reason::kBadName,
                  base::StrCat(field, " must match [a-z0-9]([a-z0-9_.-]{0,62})"));
-}
-
-absl::Status CheckAlias(std::string_view alias) {
-  LBW_RETURN_IF_ERROR(CheckName("alias", alias));
-  if (alias.substr(0, 4) != "job-") return absl::OkStatus();
-  return Invalid(
-      "alias", base::reason::kReserved,
-      "aliases that start with \"job-\" are reserved for the checkpoints of running jobs");
 }
 
 size_t TextBytes(const Version& version) {
@@ -82,9 +75,14 @@ class DatabaseRegistry final : public Registry {
     return ResolveBy(ResolveFloatNumber, ref);
   }
 
-  absl::StatusOr<Alias> SetAlias(std::string_view model, std::string_view alias,
-                                 int64_t version) override;
-  absl::Status DeleteAlias(std::string_view model, std::string_view alias) override;
+  absl::StatusOr<Alias> SetAlias(std::string_view model, std::string_view alias, int64_t version,
+                                 const AliasChange& change) override;
+  absl::StatusOr<Alias> RollbackAlias(std::string_view model, std::string_view alias,
+                                      const AliasChange& change) override;
+  absl::StatusOr<AliasMoves> ListAliasMoves(std::string_view model, std::string_view alias,
+                                            int page_size, std::string_view token) override;
+  absl::Status DeleteAlias(std::string_view model, std::string_view alias,
+                           const AliasChange& change) override;
   absl::Status DeleteVersion(std::string_view model, int64_t number, Force force) override;
   absl::Status DeleteModel(std::string_view model, Force force) override;
   absl::StatusOr<int64_t> CountModels() override;
@@ -106,6 +104,7 @@ class DatabaseRegistry final : public Registry {
   absl::StatusOr<Version> Draft(Session& session, const VersionDraft& draft, int64_t number);
   absl::Status CheckUnused(const ModelFacts& facts, int64_t number) const;
   absl::Status RemoveVersion(Session& session, std::string_view model, int64_t number);
+  absl::Status RemoveModel(Session& session, std::string_view model);
 
   store::Database& database_;
   const RegistryLimits limits_;
@@ -114,8 +113,10 @@ class DatabaseRegistry final : public Registry {
 absl::Status DatabaseRegistry::Recover() {
   return database_.Transaction([](Session& session) {
     return session
-        .Execute("UPDATE versions SET state = 'FAILED', error = $1 WHERE state = 'CREATING'",
-                 {std::string("the server stopped while this version was being made")})
+        .Execute(
+            "UPDATE versions SET state = 'FAILED', error = $1 WHERE state = 'CREATING' AND job = "
+            "''",
+            {std::string("the server stopped while this version was being made")})
         .status();
   });
 }
@@ -130,6 +131,7 @@ absl::StatusOr<Version> DatabaseRegistry::Draft(Session& session, const VersionD
   version.parent = draft.parent;
   version.quantized = draft.quantized;
   version.quantization_json = draft.quantization_json;
+  version.job = draft.job;
   LBW_RETURN_IF_ERROR(InsertVersion(session, version));
   return version;
 }
@@ -196,13 +198,9 @@ absl::StatusOr<Version> DatabaseRegistry::PublishVersion(const Version& version)
     filled.state = VersionState::kReady;
     filled.error.clear();
     LBW_ASSIGN_OR_RETURN(Version published, FillVersion(session, filled));
-    if (version.number != 1) return published;
-    LBW_RETURN_IF_ERROR(
-        session
-            .Execute("INSERT INTO aliases (model, alias, version, subject, update_us) VALUES "
-                     "($1, 'stable', 1, '', $2) ON CONFLICT DO NOTHING",
-                     {version.model, session.NowUs()})
-            .status());
+    if (version.number == 1) {
+      LBW_RETURN_IF_ERROR(CreateStable(session, limits_, version.model));
+    }
     return published;
   });
 }
@@ -213,12 +211,8 @@ absl::Status DatabaseRegistry::AbandonVersion(std::string_view model, int64_t nu
     LBW_RETURN_IF_ERROR(RequireCreating(version));
     LBW_RETURN_IF_ERROR(RemoveVersion(session, model, number));
     if (number != 1) return absl::OkStatus();
-    return session
-        .Execute(
-            "DELETE FROM models WHERE name = $1 AND NOT EXISTS (SELECT 1 FROM versions WHERE model "
-            "= $1)",
-            {std::string(model)})
-        .status();
+    LBW_ASSIGN_OR_RETURN(const ModelFacts left, ReadFacts(session, model));
+    return left.versions.empty() ? RemoveModel(session, model) : absl::OkStatus();
   });
 }
 
@@ -237,11 +231,8 @@ absl::StatusOr<Version> DatabaseRegistry::GetVersion(std::string_view model, int
 
 absl::StatusOr<Registry::ModelPage> DatabaseRegistry::ListModels(int page_size,
                                                                  std::string_view token) {
-  if (!token.empty() && !base::IsValidName(token)) {
-    return Invalid("page_token", base::reason::kBadArgument,
-                   "page_token must be one that an earlier page answered");
-  }
-  const int limit = page_size <= 0 ? kDefaultPage : std::min(page_size, kLargestPage);
+  if (!token.empty() && !base::IsValidName(token)) return BadToken();
+  const int limit = PageLimit(page_size);
   return Ask<ModelPage>([&](Session& session) -> absl::StatusOr<ModelPage> {
     LBW_ASSIGN_OR_RETURN(std::vector<std::string> names, NamesAfter(session, token, limit + 1));
     ModelPage page;
@@ -264,38 +255,49 @@ absl::StatusOr<Version> DatabaseRegistry::ResolveBy(Rule rule, const base::Model
 }
 
 absl::StatusOr<Alias> DatabaseRegistry::SetAlias(std::string_view model, std::string_view alias,
-                                                 int64_t version) {
-  LBW_RETURN_IF_ERROR(CheckAlias(alias));
-  return Ask<Alias>([&](Session& session) -> absl::StatusOr<Alias> {
-    LBW_ASSIGN_OR_RETURN(const ModelFacts facts, ReadFacts(session, model));
-    LBW_RETURN_IF_ERROR(RequireReady(facts, version));
-    const auto aliases = static_cast<int64_t>(facts.aliases.size());
-    if (facts.aliases.count(std::string(alias)) == 0 && aliases >= limits_.max_aliases_per_model) {
-      return TooMany(base::StrCat("aliases of ", base::ModelName(model)), aliases,
-                     limits_.max_aliases_per_model);
-    }
-    const int64_t now_us = session.NowUs();
-    LBW_RETURN_IF_ERROR(session
-                            .Execute("INSERT INTO aliases (model, alias, version, subject, "
-                                     "update_us) VALUES ($1, $2, $3, '', $4) "
-                                     "ON CONFLICT (model, alias) DO UPDATE SET version = "
-                                     "excluded.version, update_us = excluded.update_us",
-                                     {std::string(model), std::string(alias), version, now_us})
-                            .status());
-    return Alias{std::string(model), std::string(alias), version, absl::FromUnixMicros(now_us)};
+                                                 int64_t version, const AliasChange& change) {
+  LBW_RETURN_IF_ERROR(CheckAliasChange(alias, change));
+  return Ask<Alias>([&](Session& session) {
+    return SetAliasRow(session, limits_, {model, alias}, version, change);
   });
 }
 
-absl::Status DatabaseRegistry::DeleteAlias(std::string_view model, std::string_view alias) {
-  return database_.Transaction([&](Session& session) -> absl::Status {
+absl::StatusOr<Alias> DatabaseRegistry::RollbackAlias(std::string_view model,
+                                                      std::string_view alias,
+                                                      const AliasChange& change) {
+  LBW_RETURN_IF_ERROR(CheckMover(change));
+  return Ask<Alias>([&](Session& session) {
+    return RollbackAliasRow(session, limits_, {model, alias}, change);
+  });
+}
+
+absl::StatusOr<Registry::AliasMoves> DatabaseRegistry::ListAliasMoves(std::string_view model,
+                                                                      std::string_view alias,
+                                                                      int page_size,
+                                                                      std::string_view token) {
+  int64_t before = std::numeric_limits<int64_t>::max();
+  if (!token.empty() && (!absl::SimpleAtoi(base::Absl(token), &before) || before < 1))
+    return BadToken();
+  const int limit = PageLimit(page_size);
+  return Ask<AliasMoves>([&](Session& session) -> absl::StatusOr<AliasMoves> {
     LBW_RETURN_IF_ERROR(RequireModel(session, model));
-    LBW_RETURN_IF_ERROR(session
-                            .Execute("DELETE FROM aliases WHERE model = $1 AND alias = $2",
-                                     {std::string(model), std::string(alias)})
-                            .status());
-    if (session.changes() == 1) return absl::OkStatus();
-    return base::Error(absl::StatusCode::kNotFound, base::reason::kNotFound,
-                       base::StrCat("there is no ", base::AliasName(model, alias)));
+    LBW_ASSIGN_OR_RETURN(std::vector<NumberedMove> moves,
+                         ReadMoves(session, {model, alias}, before, limit + 1));
+    AliasMoves page;
+    if (moves.size() > static_cast<size_t>(limit)) {
+      moves.pop_back();
+      page.next_token = base::StrCat(moves.back().number);
+    }
+    for (NumberedMove& numbered : moves) page.moves.push_back(std::move(numbered.move));
+    return page;
+  });
+}
+
+absl::Status DatabaseRegistry::DeleteAlias(std::string_view model, std::string_view alias,
+                                           const AliasChange& change) {
+  LBW_RETURN_IF_ERROR(CheckMover(change));
+  return database_.Transaction([&](Session& session) {
+    return DeleteAliasRow(session, limits_, {model, alias}, change);
   });
 }
 
@@ -321,12 +323,16 @@ absl::Status DatabaseRegistry::RemoveVersion(Session& session, std::string_view 
   LBW_ASSIGN_OR_RETURN(const Version version, registry::ReadVersion(session, model, number));
   LBW_RETURN_IF_ERROR(DropReferences(session, base::VersionName(model, number)));
   if (!version.bundle.empty()) LBW_RETURN_IF_ERROR(ReleaseBundle(session, version.bundle));
-  const std::string name(model);
-  LBW_RETURN_IF_ERROR(
-      session.Execute("DELETE FROM aliases WHERE model = $1 AND version = $2", {name, number})
-          .status());
-  return session.Execute("DELETE FROM versions WHERE model = $1 AND number = $2", {name, number})
+  LBW_RETURN_IF_ERROR(DeleteAliasesOf(session, limits_, model, number));
+  return session
+      .Execute("DELETE FROM versions WHERE model = $1 AND number = $2",
+               {std::string(model), number})
       .status();
+}
+
+absl::Status DatabaseRegistry::RemoveModel(Session& session, std::string_view model) {
+  LBW_RETURN_IF_ERROR(DropAliases(session, model));
+  return session.Execute("DELETE FROM models WHERE name = $1", {std::string(model)}).status();
 }
 
 absl::Status DatabaseRegistry::DeleteVersion(std::string_view model, int64_t number, Force force) {
@@ -355,9 +361,10 @@ absl::Status DatabaseRegistry::DeleteModel(std::string_view model, Force force) 
                           base::StrCat(base::ModelName(model), " has versions: ",
                                        facts.versions.size(), "; delete them, or use force"));
     }
+    LBW_RETURN_IF_ERROR(DropAliases(session, model));
     for (const auto& entry : facts.versions)
       LBW_RETURN_IF_ERROR(RemoveVersion(session, model, entry.first));
-    return session.Execute("DELETE FROM models WHERE name = $1", {std::string(model)}).status();
+    return RemoveModel(session, model);
   });
 }
 
@@ -369,9 +376,10 @@ absl::StatusOr<int64_t> DatabaseRegistry::CountModels() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Registry>> OpenRegistry(store::Database& database,
-                                                       const RegistryLimits& limits) {
+                                                       const RegistryLimits& limits,
+                                                       OpenedBy opened_by) {
   auto registry = std::make_unique<DatabaseRegistry>(database, limits);
-  LBW_RETURN_IF_ERROR(registry->Recover());
+  if (opened_by == OpenedBy::kServer) LBW_RETURN_IF_ERROR(registry->Recover());
   return registry;
 }
 

@@ -137,8 +137,9 @@ class Registry {
   absl::StatusOr<Alias> SetAlias(std::string_view model, std::string_view alias, int64_t version) {
     return SetAlias(model, alias, version, AliasChange{});
   }
-  // Back to what it pointed at before its last move; a second rollback goes one further. change's
-  // rules are not looked at. Errors: kNotFound; kFailedPrecondition - NO_PREVIOUS (it never pointed
+  // Back to what it pointed at before its last move; a second rollback goes one further. That move
+  // may be its deletion, which is undone; the move that made it is not. change's rules are not
+  // looked at. Errors: kNotFound; kFailedPrecondition - NO_PREVIOUS (it never pointed
   // elsewhere), VERSION_NOT_READY (that version is gone or not READY).
   virtual absl::StatusOr<Alias> RollbackAlias(std::string_view model, std::string_view alias,
                                               const AliasChange& change) = 0;
@@ -170,6 +171,7 @@ struct RegistryLimits {
   int64_t max_models = 10'000;
   int64_t max_versions_per_model = 1'000;
   int64_t max_aliases_per_model = 100;
+  int64_t max_moves_per_model = 10'000;      // history of all its aliases; the oldest go
   size_t max_text_bytes = size_t{64} << 20;  // a version's spec, report and other texts together
 };
 

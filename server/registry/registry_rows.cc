@@ -17,22 +17,7 @@ using store::Value;
 #define LBW_VERSION_COLUMNS                                                                     \
   "model, number, state, create_us, source_artifact, parent, bundle, bundle_bytes, quantized, " \
   "quantization_json, "                                                                         \
-  "spec_json, max_batch, head_kind, classes_json, import_notes_json, error"
-
-std::string ToJson(const std::vector<std::string>& texts) {
-  return nlohmann::json(texts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-// A damaged list is an empty one: it is only shown.
-std::vector<std::string> FromJson(const std::string& text) {
-  const nlohmann::json parsed = nlohmann::json::parse(text, nullptr, false);
-  std::vector<std::string> texts;
-  if (!parsed.is_array()) return texts;
-  for (const nlohmann::json& entry : parsed) {
-    if (entry.is_string()) texts.push_back(entry.get_ref<const std::string&>());
-  }
-  return texts;
-}
+  "spec_json, max_batch, head_kind, classes_json, import_notes_json, error, job"
 
 VersionState StateFrom(std::string_view name) {
   for (const VersionState state :
@@ -61,9 +46,10 @@ Version ToVersion(const Row& row) {
   version.spec_json = row.Text(10);
   version.max_batch = row.Int(11);
   version.head_kind = row.Text(12);
-  version.classes = FromJson(row.Text(13));
-  version.import_notes = FromJson(row.Text(14));
+  version.classes = TextsFromJson(row.Text(13));
+  version.import_notes = TextsFromJson(row.Text(14));
   version.error = row.Text(15);
+  version.job = row.Text(16);
   return version;
 }
 
@@ -73,6 +59,20 @@ base::Error NotFound(std::string_view what) {
 }
 
 }  // namespace
+
+std::string TextsToJson(const std::vector<std::string>& texts) {
+  return nlohmann::json(texts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::vector<std::string> TextsFromJson(const std::string& text) {
+  const nlohmann::json parsed = nlohmann::json::parse(text, nullptr, false);
+  std::vector<std::string> texts;
+  if (!parsed.is_array()) return texts;
+  for (const nlohmann::json& entry : parsed) {
+    if (entry.is_string()) texts.push_back(entry.get_ref<const std::string&>());
+  }
+  return texts;
+}
 
 absl::StatusOr<int64_t> Count(Session& session, std::string_view sql,
                               std::initializer_list<Value> parameters) {
@@ -111,11 +111,11 @@ absl::Status InsertVersion(Session& session, const Version& version) {
   return session
       .Execute("INSERT INTO versions (" LBW_VERSION_COLUMNS
                ", subject, report_json) VALUES ($1, $2, $3, $4, $5, $6, '', 0, $7, $8, '', 0, '', "
-               "'[]', '[]', '', '', '')",
+               "'[]', '[]', '', $9, '', '')",
                {version.model, version.number, std::string(Name(version.state)),
                 absl::ToUnixMicros(version.create_time), version.source_artifact,
                 OptionalInt(version.parent), int64_t{version.quantized ? 1 : 0},
-                version.quantization_json})
+                version.quantization_json, version.job})
       .status();
 }
 
@@ -130,7 +130,7 @@ absl::StatusOr<Version> FillVersion(Session& session, const Version& version) {
                    {version.model, version.number, std::string(Name(version.state)), version.bundle,
                     static_cast<int64_t>(version.bundle_bytes), version.quantization_json,
                     version.report_json, version.spec_json, version.max_batch, version.head_kind,
-                    ToJson(version.classes), ToJson(version.import_notes), version.error})
+                    TextsToJson(version.classes), TextsToJson(version.import_notes), version.error})
           .status());
   return ReadVersion(session, version.model, version.number);
 }
@@ -152,7 +152,7 @@ absl::StatusOr<Version> ReadVersion(Session& session, std::string_view model, in
                       {std::string(model), number}));
   if (rows.empty()) return NotFound(base::VersionName(model, number));
   Version version = ToVersion(rows.front());
-  version.report_json = rows.front().Text(16);
+  version.report_json = rows.front().Text(17);
   return version;
 }
 

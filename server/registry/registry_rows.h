@@ -21,6 +21,10 @@ namespace lbw::registry {
 absl::StatusOr<int64_t> Count(store::Session& session, std::string_view sql,
                               std::initializer_list<store::Value> parameters);
 
+// A list of texts as a JSON array. A damaged list is an empty one: it is only shown.
+std::string TextsToJson(const std::vector<std::string>& texts);
+std::vector<std::string> TextsFromJson(const std::string& text);
+
 // Errors: kNotFound.
 absl::Status RequireModel(store::Session& session, std::string_view model);
 // What resolving needs, without the texts. Errors: kNotFound.

@@ -74,14 +74,17 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
  public:
   void OnCancel() override {
     cancelled_->store(true);
-    if (place_.Leave()) Finish(ToGrpcStatus(LeftTheQueue()));
+    if (place_->Leave()) Finish(ToGrpcStatus(LeftTheQueue()));
   }
   void OnDone() override { delete this; }
   const CancelFlag& cancelled() const { return cancelled_; }
-  PoolPlace& place() { return place_; }
+  PoolPlace& place() { return *place_; }
+  // Work that enters a second pool holds the place by itself: as soon as it has entered, the call
+  // may be finished and gone.
+  const std::shared_ptr<PoolPlace>& shared_place() const { return place_; }
 
  private:
-  PoolPlace place_;
+  const std::shared_ptr<PoolPlace> place_ = std::make_shared<PoolPlace>();
   const CancelFlag cancelled_ = std::make_shared<std::atomic<bool>>(false);
 };
 

@@ -1,7 +1,5 @@
 #include "rpc/convert_job.h"
 
-#include <algorithm>
-
 #include "base/ids.h"
 #include "base/status.h"
 #include "rpc/convert.h"
@@ -55,31 +53,6 @@ void ProgressToProto(const jobs::Job& job, v1::Job* out) {
   if (progress.has_eta() && jobs::HasLease(job.state)) *out->mutable_eta() = progress.eta();
   out->set_step(static_cast<uint64_t>(job.step));
   out->set_total_steps(static_cast<uint64_t>(job.total_steps));
-}
-
-// The length of the character that begins here, or 0 and in `broken` the bytes of a part of one
-// (The Unicode Standard 15.0, table 3-7, and section 3.9 on maximal subparts).
-size_t CharacterAt(std::string_view text, size_t& broken) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned first = byte(0);
-  broken = 1;
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xc2 && first <= 0xdf   ? 2
-                        : (first & 0xf0) == 0xe0         ? 3
-                        : first >= 0xf0 && first <= 0xf4 ? 4
-                                                         : 0;
-  if (length == 0) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    unsigned low = 0x80;
-    unsigned high = 0xbf;
-    if (i == 1 && first == 0xe0) low = 0xa0;   // overlong
-    if (i == 1 && first == 0xed) high = 0x9f;  // surrogates
-    if (i == 1 && first == 0xf0) low = 0x90;   // overlong
-    if (i == 1 && first == 0xf4) high = 0x8f;  // past U+10FFFF
-    if (i >= text.size() || byte(i) < low || byte(i) > high) return 0;
-    broken = i + 1;
-  }
-  return length;
 }
 
 }  // namespace
@@ -148,7 +121,7 @@ void ToProto(const jobs::CheckpointInfo& checkpoint, v1::JobCheckpoint* out) {
 }
 
 void ToProto(const jobs::Queue::Log& log, v1::GetJobLogResponse* out) {
-  out->set_text(ToValidUtf8(log.text));
+  out->set_text(log.text);
   out->set_written_bytes(log.written_bytes);
   out->set_dropped_bytes(log.dropped_bytes);
 }
@@ -176,22 +149,6 @@ void DropDetails(v1::Evaluation* evaluation) {
       scores.clear_curve();
     }
   }
-}
-
-std::string ToValidUtf8(std::string_view bytes) {
-  std::string text;
-  text.reserve(bytes.size());
-  while (!bytes.empty()) {
-    size_t broken = 0;
-    const size_t length = CharacterAt(bytes, broken);
-    if (length == 0) {
-      text += "\xef\xbf\xbd";
-    } else {
-      text.append(bytes.substr(0, length));
-    }
-    bytes.remove_prefix(length == 0 ? broken : length);
-  }
-  return text;
 }
 
 }  // namespace lbw::rpc

@@ -4,8 +4,6 @@
 #define LBW_RPC_CONVERT_JOB_H_
 
 #include <cstdint>
-#include <string>
-#include <string_view>
 
 #include "jobs/job.h"
 #include "jobs/queue.h"
@@ -30,10 +28,6 @@ void ToProto(const jobs::WorkerInfo& worker, bool alive, v1::Worker* out);
 
 // Drops curves and confusion of an evaluation.
 void DropDetails(v1::Evaluation* evaluation);
-
-// Bytes that a process wrote, as a protobuf string: what is no UTF-8 becomes U+FFFD, one for each
-// maximal part of a character.
-std::string ToValidUtf8(std::string_view bytes);
 
 }  // namespace lbw::rpc
 

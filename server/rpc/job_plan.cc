@@ -5,7 +5,6 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/strings.h"
-#include "jobs/runner.h"
 #include "lbw/v1/evaluation.pb.h"
 #include "registry/datasets.h"
 #include "registry/evaluations.h"
@@ -30,8 +29,8 @@ absl::StatusOr<EvaluateFacts> ReadFacts(const ServiceContext& context,
                                         const v1::EvaluateSpec& spec) {
   EvaluateFacts facts;
   facts.threads = context.limits.job_threads;
-  LBW_ASSIGN_OR_RETURN(facts.version, ResolveVersion(*context.registry, spec.version(),
-                                                     "spec.evaluate.version"));
+  LBW_ASSIGN_OR_RETURN(facts.version,
+                       ResolveVersion(*context.registry, spec.version(), "spec.evaluate.version"));
   if (!spec.against().empty()) {
     LBW_ASSIGN_OR_RETURN(
         facts.against, ResolveVersion(*context.registry, spec.against(), "spec.evaluate.against"));
@@ -104,11 +103,6 @@ jobs::Job PreviewOf(const jobs::JobDraft& draft) {
   job.estimate_json = draft.estimate_json;
   job.uses = draft.uses;
   return job;
-}
-
-absl::Status ApplyFailureOf(const ServiceContext& context, const jobs::Job& job) {
-  return context.database->Transaction(
-      [&](store::Session& session) { return context.kinds->ApplyFailure(session, job); });
 }
 
 }  // namespace lbw::rpc

@@ -38,10 +38,6 @@ absl::StatusOr<tasks::Estimate> EstimateOf(const ServiceContext& context, const 
 // The job as it would be created, for validate_only: no name, no times.
 jobs::Job PreviewOf(const jobs::JobDraft& draft);
 
-// What a job that ended without a result leaves behind (a dataset that waits for its check becomes
-// FAILED), in a transaction of its own; asking again changes nothing.
-absl::Status ApplyFailureOf(const ServiceContext& context, const jobs::Job& job);
-
 }  // namespace lbw::rpc
 
 #endif  // LBW_RPC_JOB_PLAN_H_

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "jobs/queue.h"
+#include "jobs/runner.h"
 #include "rpc/call.h"
 #include "rpc/convert.h"
 #include "rpc/convert_job.h"
@@ -85,11 +86,13 @@ void PlanAndGoOn(UnaryCall* call, const base::CancelToken& token, base::ThreadPo
   absl::Status status = token.Check();
   if (status.ok()) status = create->Plan();
   if (status.ok() && create->WantsEstimate()) {
-    const absl::Status queued = call->place().Enter(
-        long_work, [call, token, create] { EstimateAndCreate(call, token, *create); });
+    const std::shared_ptr<PoolPlace> place = call->shared_place();
+    const absl::Status queued =
+        place->Enter(long_work, [call, token, create] { EstimateAndCreate(call, token, *create); });
     if (queued.ok()) {
-      // It may have been given up between the two pools, when it had no place to leave.
-      if (token.Check().ok() || !call->place().Leave()) return;
+      // It may have been given up between the two pools, when it had no place to leave. Unless it
+      // leaves here, the call is the other pool's now.
+      if (token.Check().ok() || !place->Leave()) return;
       status = LeftTheQueue();
     } else if (create->validate_only()) {
       status = queued;
@@ -102,11 +105,11 @@ void PlanAndGoOn(UnaryCall* call, const base::CancelToken& token, base::ThreadPo
 absl::Status AskNow(const ServiceContext& context, const std::string& name, jobs::Wish wish,
                     v1::Job* response) {
   LBW_ASSIGN_OR_RETURN(const std::string id, base::ParseJobName(name, "name"));
-  LBW_ASSIGN_OR_RETURN(const jobs::Job job, context.queue->Ask(id, wish));
-  // One that no worker held is cancelled by this call alone: nobody else tells its dataset.
-  if (job.state == jobs::JobState::kCancelled) {
-    LBW_RETURN_IF_ERROR(ApplyFailureOf(context, job));
-  }
+  // One that no worker holds ends here: nobody else tells the dataset that waits for it.
+  const auto on_failure = [&context](store::Session& session, const jobs::Job& job) {
+    return context.kinds->ApplyFailure(session, job);
+  };
+  LBW_ASSIGN_OR_RETURN(const jobs::Job job, context.queue->Ask(id, wish, on_failure));
   ToProto(job, View(context, true), response);
   return absl::OkStatus();
 }
@@ -142,10 +145,9 @@ grpc::ServerUnaryReactor* JobService::CreateJob(grpc::CallbackServerContext* con
   auto* call = new UnaryCall;
   const base::CancelToken token = MakeToken(call->cancelled(), *context);
   auto create = std::make_shared<CreateCall>(context_, *request, response);
-  const absl::Status queued =
-      call->place().Enter(*context_.short_work, [this, call, token, create] {
-        PlanAndGoOn(call, token, *context_.long_work, create);
-      });
+  const absl::Status queued = call->place().Enter(
+      *context_.short_work,
+      [this, call, token, create] { PlanAndGoOn(call, token, *context_.long_work, create); });
   // gRPC acts on Finish only after the handler has returned: the call is still here.
   if (!queued.ok()) {
     call->Finish(ToGrpcStatus(queued));
@@ -206,12 +208,11 @@ grpc::ServerUnaryReactor* JobService::ResumeJob(grpc::CallbackServerContext* con
 grpc::ServerUnaryReactor* JobService::DeleteJob(grpc::CallbackServerContext* context,
                                                 const v1::DeleteJobRequest* request,
                                                 google::protobuf::Empty*) {
-  return RunUnary(context, *context_.short_work,
-                  [this, request](const base::CancelToken&) -> absl::Status {
-                    LBW_ASSIGN_OR_RETURN(const std::string id,
-                                         base::ParseJobName(request->name(), "name"));
-                    return context_.queue->Delete(id);
-                  });
+  return RunUnary(
+      context, *context_.short_work, [this, request](const base::CancelToken&) -> absl::Status {
+        LBW_ASSIGN_OR_RETURN(const std::string id, base::ParseJobName(request->name(), "name"));
+        return context_.queue->Delete(id);
+      });
 }
 
 grpc::ServerWriteReactor<v1::WatchJobResponse>* JobService::WatchJob(

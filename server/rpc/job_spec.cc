@@ -39,7 +39,7 @@ bool IsLabelKey(std::string_view key) {
   };
   return !key.empty() && key.size() <= kMaxLabelBytes && alphanumeric(key.front()) &&
          std::all_of(key.begin(), key.end(), [&](char c) {
-           return alphanumeric(c) || c == '_' || c == '.' || c == '-';
+           return alphanumeric(c) || c == '_' || c == '.' || c == '-' || c == '/';
          });
 }
 
@@ -51,10 +51,11 @@ absl::Status CheckLabels(const v1::CreateJobRequest& request) {
   }
   for (const auto& label : request.labels()) {
     if (!IsLabelKey(label.first)) {
-      return BadArgument(base::StrCat("a label's key must match [A-Za-z0-9]([A-Za-z0-9_.-]{0,63}): "
-                                      "\"",
-                                      label.first, "\""),
-                         "labels");
+      return BadArgument(
+          base::StrCat("a label's key must match [A-Za-z0-9]([A-Za-z0-9_./-]{0,63}): "
+                       "\"",
+                       label.first, "\""),
+          "labels");
     }
     LBW_RETURN_IF_ERROR(
         CheckText(label.second, kMaxLabelBytes, base::StrCat("labels.", label.first)));
@@ -81,9 +82,8 @@ absl::Status CheckFraction(float value, std::string_view name) {
 
 absl::Status CheckCount(uint32_t value, uint32_t low, uint32_t high, std::string_view name) {
   if (value >= low && value <= high) return absl::OkStatus();
-  return BadArgument(
-      base::StrCat(name, " must be ", low, "..", high, ": ", name, "=", value),
-      base::StrCat("spec.evaluate.options.", name));
+  return BadArgument(base::StrCat(name, " must be ", low, "..", high, ": ", name, "=", value),
+                     base::StrCat("spec.evaluate.options.", name));
 }
 
 absl::StatusOr<v1::EvaluateOptions> FillInOptions(const v1::EvaluateOptions& asked,
@@ -143,12 +143,11 @@ absl::StatusOr<std::string> ChooseSplit(const std::string& asked, const v1::Data
 absl::Status CheckHead(const registry::Version& version, bool classifies, std::string_view field) {
   const bool is_classifier = version.head_kind == kClassifier;
   if (is_classifier == classifies) return absl::OkStatus();
-  return base::Error(
-             absl::StatusCode::kFailedPrecondition, base::reason::kNotTheRightHead,
-             base::StrCat(base::VersionName(version.model, version.number),
-                          is_classifier ? " is a classifier" : " finds boxes", " (head ",
-                          version.head_kind, "), the dataset has ",
-                          classifies ? "one label a picture" : "boxes"))
+  return base::Error(absl::StatusCode::kFailedPrecondition, base::reason::kNotTheRightHead,
+                     base::StrCat(base::VersionName(version.model, version.number),
+                                  is_classifier ? " is a classifier" : " finds boxes", " (head ",
+                                  version.head_kind, "), the dataset has ",
+                                  classifies ? "one label a picture" : "boxes"))
       .Field(field);
 }
 
@@ -169,14 +168,13 @@ absl::Status CheckCreateRequest(const v1::CreateJobRequest& request) {
   LBW_RETURN_IF_ERROR(CheckText(request.request_id(), kMaxRequestIdBytes, "request_id"));
   LBW_RETURN_IF_ERROR(CheckText(request.submitter(), kMaxSubmitterBytes, "submitter"));
   if (request.priority() < -kMaxPriority || request.priority() > kMaxPriority) {
-    return BadArgument(
-        base::StrCat("priority must be -100..100: priority=", request.priority()), "priority");
+    return BadArgument(base::StrCat("priority must be -100..100: priority=", request.priority()),
+                       "priority");
   }
   return CheckLabels(request);
 }
 
-absl::StatusOr<v1::EvaluateSpec> FillIn(const v1::EvaluateSpec& asked,
-                                        const EvaluateFacts& facts) {
+absl::StatusOr<v1::EvaluateSpec> FillIn(const v1::EvaluateSpec& asked, const EvaluateFacts& facts) {
   const bool classifies = facts.dataset.task() == v1::DATASET_TASK_CLASSIFICATION;
   LBW_RETURN_IF_ERROR(CheckHead(facts.version, classifies, "spec.evaluate.dataset"));
   v1::EvaluateSpec spec;

@@ -22,7 +22,7 @@ namespace lbw::rpc {
 // What can be judged without the database. Errors: kInvalidArgument, BAD_ARGUMENT - no kind, a kind
 // that is not for callers, fields that this server does not know (at any depth of the spec),
 // request_id or submitter above 64 bytes, priority outside -100..100, more than 16 labels, a
-// label's key that does not match [A-Za-z0-9]([A-Za-z0-9_.-]{0,63}), a value above 64 bytes.
+// label's key that does not match [A-Za-z0-9]([A-Za-z0-9_./-]{0,63}), a value above 64 bytes.
 absl::Status CheckCreateRequest(const v1::CreateJobRequest& request);
 
 struct EvaluateFacts {

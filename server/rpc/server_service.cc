@@ -1,10 +1,17 @@
 #include "rpc/server_service.h"
 
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
 #include "base/ids.h"
 #include "base/status.h"
+#include "jobs/queue.h"
+#include "registry/datasets.h"
 #include "registry/registry.h"
 #include "rpc/call.h"
 #include "rpc/convert.h"
+#include "rpc/convert_job.h"
 #include "serving/detector.h"
 #include "store/artifact_store.h"
 
@@ -19,6 +26,25 @@ void LoadedToProto(const serving::LoadedInfo& from, const ServiceLimits& limits,
   out->set_queue_limit(static_cast<uint32_t>(limits.queue_calls));
   out->set_pictures(from.pictures);
   SetTimestamp(from.last_used, out->mutable_last_used_time());
+}
+
+absl::Status FillJobs(const ServiceContext& context, v1::ServerStatus* out) {
+  LBW_ASSIGN_OR_RETURN(const std::vector<jobs::JobCount> counts, context.queue->Counts());
+  for (const jobs::JobCount& from : counts) {
+    if (jobs::HasEnded(from.state) || from.count == 0) continue;
+    v1::JobCount* count = out->add_jobs();
+    count->set_kind(from.kind);
+    count->set_state(std::string(jobs::Name(from.state)));
+    count->set_count(static_cast<uint64_t>(from.count));
+  }
+  LBW_ASSIGN_OR_RETURN(const std::vector<jobs::WorkerInfo> workers, context.queue->Workers());
+  const absl::Time silent_since = base::RealClock().Now() - context.limits.worker_silence;
+  for (const jobs::WorkerInfo& worker : workers) {
+    ToProto(worker, worker.last_seen_time >= silent_since, out->add_workers());
+  }
+  LBW_ASSIGN_OR_RETURN(const int64_t datasets, context.datasets->Count());
+  out->set_datasets(static_cast<uint64_t>(datasets));
+  return absl::OkStatus();
 }
 
 absl::Status FillStatus(const ServiceContext& context, v1::ServerStatus* out) {
@@ -42,7 +68,7 @@ absl::Status FillStatus(const ServiceContext& context, v1::ServerStatus* out) {
   out->set_artifacts(stats.artifacts);
   out->set_stored_bytes(stats.stored_bytes);
   out->set_unfinished_uploads(stats.unfinished_uploads);
-  return absl::OkStatus();
+  return FillJobs(context, out);
 }
 
 }  // namespace

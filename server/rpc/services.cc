@@ -3,7 +3,9 @@
 #include "grpcpp/server_builder.h"
 #include "registry/version_builder.h"
 #include "rpc/artifact_service.h"
+#include "rpc/dataset_service.h"
 #include "rpc/detection_service.h"
+#include "rpc/job_service.h"
 #include "rpc/model_service.h"
 #include "rpc/quantization_service.h"
 #include "rpc/server_service.h"
@@ -17,6 +19,8 @@ struct Services::Impl {
         quantization(context, builder),
         model(context, builder),
         detection(context),
+        dataset(context),
+        job(context),
         server(context) {}
 
   registry::VersionBuilder builder;
@@ -24,6 +28,8 @@ struct Services::Impl {
   QuantizationService quantization;
   ModelService model;
   DetectionService detection;
+  DatasetService dataset;
+  JobService job;
   ServerService server;
 };
 
@@ -35,12 +41,15 @@ void Services::RegisterWith(grpc::ServerBuilder& builder) {
   builder.RegisterService(&impl_->quantization);
   builder.RegisterService(&impl_->model);
   builder.RegisterService(&impl_->detection);
+  builder.RegisterService(&impl_->dataset);
+  builder.RegisterService(&impl_->job);
   builder.RegisterService(&impl_->server);
 }
 
 std::vector<std::string> Services::names() const {
   return {v1::ArtifactService::service_full_name(), v1::QuantizationService::service_full_name(),
-          v1::ModelService::service_full_name(), v1::DetectionService::service_full_name(),
+          v1::ModelService::service_full_name(),    v1::DetectionService::service_full_name(),
+          v1::DatasetService::service_full_name(),  v1::JobService::service_full_name(),
           v1::ServerService::service_full_name()};
 }
 

@@ -87,7 +87,7 @@ constexpr std::array<std::string_view, 12> kFirst = {
 // Jobs and what belongs to them, datasets, evaluations, and the history of aliases. `ready` is 0
 // while a QUEUED job waits for its retry time; a lane stands for the ready jobs of one kind,
 // priority and submitter, so that leasing seeks in indexes and never walks the queue.
-constexpr std::array<std::string_view, 27> kJobs = {
+constexpr std::array<std::string_view, 31> kJobs = {
     R"(CREATE TABLE jobs (
   id TEXT PRIMARY KEY,
   kind TEXT NOT NULL,
@@ -128,7 +128,9 @@ constexpr std::array<std::string_view, 27> kJobs = {
 ))",
     "CREATE INDEX jobs_by_queue ON jobs (kind, priority, submitter, create_us, id) "
     "WHERE state = 'QUEUED' AND ready = 1",
-    "CREATE INDEX jobs_by_retry ON jobs (retry_us) WHERE state = 'QUEUED' AND ready = 0",
+    // state and ready stand in it for SQLite's planner, which would take jobs_by_state otherwise.
+    "CREATE INDEX jobs_by_retry ON jobs (state, ready, retry_us) "
+    "WHERE state = 'QUEUED' AND ready = 0",
     "CREATE INDEX jobs_by_lease ON jobs (lease_expire_us, submitter) "
     "WHERE lease_expire_us IS NOT NULL",
     "CREATE INDEX jobs_by_state ON jobs (state, kind)",
@@ -151,7 +153,7 @@ constexpr std::array<std::string_view, 27> kJobs = {
   job TEXT NOT NULL REFERENCES jobs (id),
   PRIMARY KEY (resource, job)
 ))",
-    "CREATE INDEX job_uses_by_job ON job_uses (job)",
+    "CREATE INDEX job_uses_by_job ON job_uses (job, resource)",
     R"(CREATE TABLE job_labels (
   job TEXT NOT NULL REFERENCES jobs (id),
   key TEXT NOT NULL,
@@ -208,6 +210,8 @@ constexpr std::array<std::string_view, 27> kJobs = {
   defects_json TEXT NOT NULL,
   error TEXT NOT NULL
 ))",
+    "CREATE INDEX datasets_by_job ON datasets (job)",
+    "CREATE INDEX datasets_by_source ON datasets (source_artifact)",
     R"(CREATE TABLE evaluations (
   id TEXT PRIMARY KEY,
   model TEXT NOT NULL,
@@ -227,6 +231,7 @@ constexpr std::array<std::string_view, 27> kJobs = {
     "CREATE INDEX evaluations_by_version ON evaluations (model, version, create_us)",
     "CREATE INDEX evaluations_by_dataset ON evaluations (dataset, create_us)",
     "CREATE INDEX evaluations_by_time ON evaluations (create_us, id)",
+    "CREATE INDEX evaluations_by_against ON evaluations (against) WHERE against <> ''",
     R"(CREATE TABLE alias_moves (
   model TEXT NOT NULL,
   alias TEXT NOT NULL,
@@ -243,6 +248,7 @@ constexpr std::array<std::string_view, 27> kJobs = {
 ))",
     "ALTER TABLE versions ADD COLUMN job TEXT NOT NULL DEFAULT ''",
     "CREATE INDEX versions_by_source ON versions (source_artifact)",
+    "CREATE INDEX versions_by_job ON versions (job) WHERE job <> ''",
     // The aliases that are there begin their history as they stand.
     "INSERT INTO alias_moves (model, alias, number, version, previous, time_us, action, submitter, "
     "subject, comment, passed_json) SELECT model, alias, 1, version, NULL, update_us, 'set', '', "

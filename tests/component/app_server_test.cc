@@ -31,6 +31,7 @@ config::Config SmallConfig(const testing::TempDir& dir) {
   config.listen = "127.0.0.1:0";
   config.admin = "127.0.0.1:0";
   config.drain_timeout = absl::Seconds(5);
+  config.workers = 0;  // they would be this program again
   return config;
 }
 

@@ -52,6 +52,7 @@ ServerFixture::ServerFixture(const std::function<void(config::Config&)>& change)
   config_.listen = "127.0.0.1:0";
   config_.admin = "127.0.0.1:0";
   config_.drain_timeout = absl::Seconds(10);
+  config_.workers = 0;
   if (change) change(config_);
   Start();
 }
@@ -74,6 +75,8 @@ void ServerFixture::Start() {
   models_ = v1::ModelService::NewStub(channel_);
   quantization_ = v1::QuantizationService::NewStub(channel_);
   detection_ = v1::DetectionService::NewStub(channel_);
+  datasets_ = v1::DatasetService::NewStub(channel_);
+  jobs_ = v1::JobService::NewStub(channel_);
   server_ = v1::ServerService::NewStub(channel_);
 }
 

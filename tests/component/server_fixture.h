@@ -13,7 +13,9 @@
 #include "app/app.h"
 #include "config/config.h"
 #include "lbw/v1/artifact.grpc.pb.h"
+#include "lbw/v1/dataset.grpc.pb.h"
 #include "lbw/v1/detection.grpc.pb.h"
+#include "lbw/v1/job.grpc.pb.h"
 #include "lbw/v1/model.grpc.pb.h"
 #include "lbw/v1/quantization.grpc.pb.h"
 #include "lbw/v1/server.grpc.pb.h"
@@ -23,7 +25,8 @@ namespace lbw::testing {
 
 class ServerFixture {
  public:
-  // change: what differs from the defaults.
+  // change: what differs from the defaults. No workers: they would be this program again;
+  // JobDriver plays one.
   explicit ServerFixture(const std::function<void(config::Config&)>& change = nullptr);
   ~ServerFixture();
 
@@ -34,6 +37,8 @@ class ServerFixture {
   v1::ModelService::Stub& models() { return *models_; }
   v1::QuantizationService::Stub& quantization() { return *quantization_; }
   v1::DetectionService::Stub& detection() { return *detection_; }
+  v1::DatasetService::Stub& datasets() { return *datasets_; }
+  v1::JobService::Stub& jobs() { return *jobs_; }
   v1::ServerService::Stub& server() { return *server_; }
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   int admin_port() const { return app_->admin_port(); }
@@ -59,6 +64,8 @@ class ServerFixture {
   std::unique_ptr<v1::ModelService::Stub> models_;
   std::unique_ptr<v1::QuantizationService::Stub> quantization_;
   std::unique_ptr<v1::DetectionService::Stub> detection_;
+  std::unique_ptr<v1::DatasetService::Stub> datasets_;
+  std::unique_ptr<v1::JobService::Stub> jobs_;
   std::unique_ptr<v1::ServerService::Stub> server_;
 };
 

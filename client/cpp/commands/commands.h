@@ -26,6 +26,7 @@ void AddVersionCommand(CLI::App& app, Command& command);
 void AddModelCreateCommand(CLI::App& model, Command& command);
 void AddModelQuantizeCommand(CLI::App& model, Command& command);
 void AddModelShowCommands(CLI::App& model, Command& command);
+// delete.
 void AddModelEditCommands(CLI::App& model, Command& command);
 // alias, rollback, history.
 void AddModelAliasCommands(CLI::App& model, Command& command);

@@ -12,21 +12,9 @@
 namespace lbw::client {
 namespace {
 
-constexpr char kAliasExamples[] = R"(Examples:
-  lbw model alias face stable 2     'face' alone now means version 2
-  lbw model alias face canary 3     lbw detect face@canary photo.jpg
-  lbw model alias face canary --delete)";
-
 constexpr char kDeleteExamples[] = R"(Examples:
   lbw model delete face/3           one version that no alias points at
   lbw model delete face --force     the model with all its versions)";
-
-struct AliasArguments {
-  std::string model;
-  std::string alias;
-  std::string version;
-  bool remove = false;
-};
 
 struct DeleteArguments {
   std::string model;
@@ -44,39 +32,6 @@ absl::Status RunEmpty(Session& session, Connection& connection, const std::strin
                        connection.Unary<google::protobuf::Empty>(Patience::kNone, call));
   if (session.wants_json()) return session.PrintJson(empty);
   session.out() << line << "\n";
-  return absl::OkStatus();
-}
-
-absl::Status EditAlias(Session& session, const AliasArguments& arguments) {
-  LBW_ASSIGN_OR_RETURN(const std::string model, ParseModelId(arguments.model));
-  if (!base::IsValidName(arguments.alias)) {
-    return InvalidArgument(
-        base::StrCat("an alias is 1 to 63 of a-z 0-9 _ . -: '", arguments.alias, "'"));
-  }
-  if (arguments.remove != arguments.version.empty()) {
-    return InvalidArgument("give either a VERSION or --delete");
-  }
-  const std::string name = base::AliasName(model, arguments.alias);
-  LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
-  const auto stub = v1::ModelService::NewStub(connection->channel());
-  if (arguments.remove) {
-    v1::DeleteAliasRequest request;
-    request.set_name(name);
-    return RunEmpty(session, *connection, base::StrCat("deleted ", ShortName(name)),
-                    [&](auto* context, auto* response) {
-                      return stub->DeleteAlias(context, request, response);
-                    });
-  }
-  LBW_ASSIGN_OR_RETURN(const int64_t version, ParseVersionOf(model, arguments.version));
-  v1::SetAliasRequest request;
-  request.set_name(name);
-  request.set_version(base::VersionName(model, version));
-  LBW_ASSIGN_OR_RETURN(const auto alias, connection->Unary<v1::Alias>(
-                                             Patience::kAnswer, [&](auto* context, auto* response) {
-                                               return stub->SetAlias(context, request, response);
-                                             }));
-  if (session.wants_json()) return session.PrintJson(alias);
-  session.out() << ShortName(alias.name()) << " is " << ShortName(alias.version()) << "\n";
   return absl::OkStatus();
 }
 
@@ -108,18 +63,6 @@ absl::Status Delete(Session& session, const DeleteArguments& arguments) {
 }  // namespace
 
 void AddModelEditCommands(CLI::App& model, Command& command) {
-  auto* alias = model.add_subcommand("alias", "point a name such as 'stable' at a version");
-  alias->footer(kAliasExamples);
-  const auto alias_arguments = std::make_shared<AliasArguments>();
-  alias->add_option("NAME", alias_arguments->model, "the model")->required();
-  alias->add_option("ALIAS", alias_arguments->alias, "a-z 0-9 _ . -; 'stable' is what NAME means")
-      ->required();
-  alias->add_option("VERSION", alias_arguments->version, "its number");
-  alias->add_flag("--delete", alias_arguments->remove, "take the alias away");
-  alias->callback([&command, alias_arguments] {
-    command = [alias_arguments](Session& session) { return EditAlias(session, *alias_arguments); };
-  });
-
   auto* remove = model.add_subcommand("delete", "delete a version or a whole model");
   remove->footer(kDeleteExamples);
   const auto delete_arguments = std::make_shared<DeleteArguments>();

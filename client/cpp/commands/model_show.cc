@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <map>
 #include <memory>
 #include <ostream>
 #include <vector>
@@ -7,6 +8,7 @@
 #include "base/strings.h"
 #include "client/cpp/commands/commands.h"
 #include "client/cpp/commands/shared.h"
+#include "client/cpp/evaluation_view.h"
 #include "client/cpp/format.h"
 #include "client/cpp/names.h"
 #include "client/cpp/table.h"
@@ -18,7 +20,7 @@ namespace {
 constexpr char kExamples[] = R"(Examples:
   lbw model list
   lbw model get face        its versions, aliases and where each version came from
-  lbw model get face/2      one version with its quantization report
+  lbw model get face/2      one version with its evaluations and quantization report
   lbw model get face@stable --json)";
 
 std::string StateWord(v1::VersionState state) {
@@ -96,8 +98,21 @@ absl::Status List(Session& session) {
   return absl::OkStatus();
 }
 
-absl::Status ShowModel(Session& session, const v1::Model& model) {
+// The newest evaluation of each version, in a word; a server that knows none of them has none.
+std::map<std::string, std::string> NewestEvaluations(Connection& connection,
+                                                     const v1::Model& model) {
+  std::map<std::string, std::string> words;
+  const auto list = ListEvaluations(connection, model.name(), "");
+  if (!list.ok()) return words;
+  for (const v1::Evaluation& one : list->evaluations()) {
+    words.emplace(one.version(), EvaluationWord(one));
+  }
+  return words;
+}
+
+absl::Status ShowModel(Session& session, Connection& connection, const v1::Model& model) {
   if (session.wants_json()) return session.PrintJson(model);
+  std::map<std::string, std::string> evaluations = NewestEvaluations(connection, model);
   session.out() << "model " << ShortName(model.name()) << ", created "
                 << TimeCell(model.create_time()) << "\n";
   Table table({{"version"},
@@ -107,11 +122,13 @@ absl::Status ShowModel(Session& session, const v1::Model& model) {
                {"size", Align::kRight},
                {"head"},
                {"created"},
+               {"evaluation"},
                {"aliases"}});
   for (const v1::ModelVersion& version : model.versions()) {
+    const std::string& evaluation = evaluations[version.name()];
     table.AddRow({ShortName(version.name()), StateWord(version.state()), WeightsWord(version),
                   OriginWord(version), HumanBytes(version.bundle_bytes()), version.head_kind(),
-                  TimeCell(version.create_time()),
+                  TimeCell(version.create_time()), evaluation.empty() ? "-" : evaluation,
                   absl::StrJoin(AliasesOf(model, version.name()), " ")});
   }
   session.out() << table.Render();
@@ -158,9 +175,13 @@ absl::Status ShowVersion(Session& session, const v1::Model& model,
   table.AddRow(
       {"batch", version.max_batch() == 0 ? "any" : base::StrCat("at most ", version.max_batch())});
   table.AddRow({"created", TimeCell(version.create_time())});
+  if (!version.job().empty()) table.AddRow({"job", ShortName(version.job())});
   session.out() << table.Render();
   for (const std::string& note : version.import_notes()) {
     session.out() << "note: " << Printable(note) << "\n";
+  }
+  if (version.evaluations_size() > 0) {
+    session.out() << "\n" << RenderEvaluationList(version.evaluations());
   }
   if (version.report().tensors_size() > 0) {
     session.out() << "\n";
@@ -176,7 +197,7 @@ absl::Status Get(Session& session, const std::string& text) {
   LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, ParseModelArgument(text));
   LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
   LBW_ASSIGN_OR_RETURN(const v1::Model model, GetModel(*connection, ref.model));
-  if (!ref.version && !ref.alias) return ShowModel(session, model);
+  if (!ref.version && !ref.alias) return ShowModel(session, *connection, model);
   v1::GetVersionRequest request;
   LBW_ASSIGN_OR_RETURN(*request.mutable_name(), ResolveVersion(model, ref));
   const auto stub = v1::ModelService::NewStub(connection->channel());

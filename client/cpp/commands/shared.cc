@@ -12,6 +12,7 @@
 #include "client/cpp/names.h"
 #include "client/cpp/transfer.h"
 #include "lbw/v1/artifact.grpc.pb.h"
+#include "lbw/v1/job.grpc.pb.h"
 #include "lbw/v1/model.grpc.pb.h"
 
 namespace lbw::client {
@@ -131,6 +132,94 @@ absl::StatusOr<std::string> ResolveVersionArgument(Connection& connection,
   if (ref.version) return ResourceName(ref);
   LBW_ASSIGN_OR_RETURN(const v1::Model model, GetModel(connection, ref.model));
   return ResolveVersion(model, ref);
+}
+
+absl::StatusOr<std::string> ResolveJob(Connection& connection, const std::string& text) {
+  LBW_ASSIGN_OR_RETURN(const JobArgument argument, ParseJobArgument(text));
+  if (!argument.name.empty()) return argument.name;
+  const auto stub = v1::JobService::NewStub(connection.channel());
+  std::vector<std::string> found;
+  v1::ListJobsRequest request;
+  request.set_page_size(argument.is_latest ? 1 : 1000);
+  do {
+    LBW_ASSIGN_OR_RETURN(const auto page, connection.Unary<v1::ListJobsResponse>(
+                                              Patience::kAnswer, [&](auto* context, auto* jobs) {
+                                                return stub->ListJobs(context, request, jobs);
+                                              }));
+    for (const v1::Job& job : page.jobs()) {
+      if (argument.is_latest) return job.name();
+      const std::string id = ShortName(job.name());
+      if (id.starts_with(argument.piece) || id.ends_with(argument.piece)) found.push_back(id);
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  if (found.size() == 1) return base::JobName(found.front());
+  if (found.empty()) {
+    const std::string what =
+        argument.is_latest ? "there is no job yet" : base::StrCat("no job's id has ", text);
+    return base::Error(absl::StatusCode::kNotFound, base::reason::kNotFound,
+                       base::StrCat(what, "; see: lbw job list"));
+  }
+  const size_t count = found.size();
+  if (found.size() > 5) found.resize(5);
+  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadName,
+                     base::StrCat("'", text, "' means ", count,
+                                  " jobs; use more of the id: ", absl::StrJoin(found, ", ")));
+}
+
+absl::StatusOr<v1::Job> GetJob(Connection& connection, const std::string& name) {
+  const auto stub = v1::JobService::NewStub(connection.channel());
+  v1::GetJobRequest request;
+  request.set_name(name);
+  return connection.Unary<v1::Job>(Patience::kAnswer, [&](auto* context, auto* job) {
+    return stub->GetJob(context, request, job);
+  });
+}
+
+absl::StatusOr<v1::Job> CreateJob(Connection& connection, v1::CreateJobRequest request) {
+  if (request.request_id().empty()) request.set_request_id(base::NewId());
+  const auto stub = v1::JobService::NewStub(connection.channel());
+  return connection.Unary<v1::Job>(Patience::kAnswer, [&](auto* context, auto* job) {
+    return stub->CreateJob(context, request, job);
+  });
+}
+
+absl::StatusOr<v1::Evaluation> EvaluationOf(Connection& connection, const v1::Job& job) {
+  v1::GetEvaluationRequest request;
+  const std::string& stored = job.result().evaluation().name();
+  request.set_name(stored.empty() ? base::EvaluationName(ShortName(job.name())) : stored);
+  const auto stub = v1::ModelService::NewStub(connection.channel());
+  return connection.Unary<v1::Evaluation>(Patience::kAnswer, [&](auto* context, auto* one) {
+    return stub->GetEvaluation(context, request, one);
+  });
+}
+
+absl::StatusOr<v1::ListEvaluationsResponse> ListEvaluations(Connection& connection,
+                                                            const std::string& version,
+                                                            const std::string& dataset) {
+  constexpr int kMost = 1000;
+  const auto stub = v1::ModelService::NewStub(connection.channel());
+  v1::ListEvaluationsRequest request;
+  request.set_version(version);
+  request.set_dataset(dataset);
+  v1::ListEvaluationsResponse all;
+  do {
+    LBW_ASSIGN_OR_RETURN(auto page, connection.Unary<v1::ListEvaluationsResponse>(
+                                        Patience::kAnswer, [&](auto* context, auto* response) {
+                                          return stub->ListEvaluations(context, request, response);
+                                        }));
+    request.set_page_token(page.next_page_token());
+    page.clear_next_page_token();
+    all.MergeFrom(page);
+  } while (!request.page_token().empty() && all.evaluations_size() < kMost);
+  return all;
+}
+
+absl::Status SavePlot(Session& session, const plot::Figure& figure, const std::string& path) {
+  LBW_ASSIGN_OR_RETURN(const std::string png, plot::RenderPng(figure));
+  LBW_RETURN_IF_ERROR(WriteFile(path, png));
+  session.Note(base::StrCat("wrote ", path));
+  return absl::OkStatus();
 }
 
 void PrintReport(Session& session, const v1::QuantizationReport& report, ReportKind kind) {

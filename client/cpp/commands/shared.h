@@ -11,6 +11,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "client/cpp/connection.h"
+#include "client/cpp/plot.h"
 #include "client/cpp/report.h"
 #include "client/cpp/rules.h"
 #include "client/cpp/session.h"
@@ -18,6 +19,8 @@
 #include "google/protobuf/timestamp.pb.h"
 #include "lbw/v1/artifact.pb.h"
 #include "lbw/v1/common.pb.h"
+#include "lbw/v1/evaluation.pb.h"
+#include "lbw/v1/job.pb.h"
 #include "lbw/v1/model.pb.h"
 
 namespace CLI {
@@ -41,6 +44,25 @@ absl::StatusOr<std::string> UploadOrResolve(Session& session, const std::string&
 absl::StatusOr<v1::Model> GetModel(Connection& connection, const std::string& model_id);
 // "models/M/versions/N" for what a person typed; asks the server where the text has no number.
 absl::StatusOr<std::string> ResolveVersionArgument(Connection& connection, const std::string& text);
+
+// "jobs/{id}" for what a person typed; asks the server for a piece of an id and for "latest".
+// Errors: those of ParseJobArgument; kNotFound - nothing fits; kInvalidArgument - several do (names
+// them).
+absl::StatusOr<std::string> ResolveJob(Connection& connection, const std::string& text);
+absl::StatusOr<v1::Job> GetJob(Connection& connection, const std::string& name);
+
+// Creates a job; sent again where the connection breaks, which its request_id (made up where empty)
+// makes safe.
+absl::StatusOr<v1::Job> CreateJob(Connection& connection, v1::CreateJobRequest request);
+// What an evaluation's job stored, whole. Errors: those of the call.
+absl::StatusOr<v1::Evaluation> EvaluationOf(Connection& connection, const v1::Job& job);
+// Newest first, at most 1,000; version and dataset may be empty.
+absl::StatusOr<v1::ListEvaluationsResponse> ListEvaluations(Connection& connection,
+                                                            const std::string& version,
+                                                            const std::string& dataset);
+
+// Draws a figure into a file. Errors: those of RenderPng and WriteFile.
+absl::Status SavePlot(Session& session, const plot::Figure& figure, const std::string& path);
 
 // A server stream of progress that ends in one result, shown on the session's progress bar.
 // Update: the stream's message, with progress() or the result that `take` moves out.

@@ -25,6 +25,7 @@ void PrintServer(Session& session, const v1::ServerStatus& status, const std::st
                                          ", ", device.detail())});
   }
   table.AddRow({"store", base::StrCat(Count(status.models(), "model"), ", ",
+                                      Count(status.datasets(), "dataset"), ", ",
                                       Count(status.artifacts(), "artifact"), ", ",
                                       HumanBytes(status.stored_bytes()), ", ",
                                       Count(status.unfinished_uploads(), "unfinished upload"))});
@@ -50,6 +51,26 @@ void PrintLoaded(Session& session, const v1::ServerStatus& status) {
   session.out() << "\n" << table.Render();
 }
 
+void PrintJobs(Session& session, const v1::ServerStatus& status) {
+  if (status.jobs_size() > 0) {
+    Table table({{"jobs"}, {"state"}, {"count", Align::kRight}});
+    for (const v1::JobCount& count : status.jobs()) {
+      table.AddRow({count.kind(), count.state(), Grouped(count.count())});
+    }
+    session.out() << "\n" << table.Render();
+  }
+  if (status.workers_size() == 0) return;
+  Table table({{"worker"}, {"host"}, {"pid", Align::kRight}, {"device"}, {"last seen"}, {"job"}});
+  for (const v1::Worker& worker : status.workers()) {
+    std::string work = worker.job().empty() ? "idle" : ShortName(worker.job());
+    if (!worker.alive()) work = worker.job().empty() ? "gone" : "gone, had " + work;
+    table.AddRow({worker.id(), worker.host(), base::StrCat(worker.pid()),
+                  worker.device().empty() ? "-" : worker.device(),
+                  TimeCell(worker.last_seen_time()), work});
+  }
+  session.out() << "\n" << table.Render();
+}
+
 absl::Status Status(Session& session) {
   LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
   const auto stub = v1::ServerService::NewStub(connection->channel());
@@ -60,6 +81,7 @@ absl::Status Status(Session& session) {
   if (session.wants_json()) return session.PrintJson(status);
   PrintServer(session, status, connection->options().server);
   PrintLoaded(session, status);
+  PrintJobs(session, status);
   return absl::OkStatus();
 }
 
@@ -75,7 +97,8 @@ absl::Status Version(Session& session) {
 }  // namespace
 
 void AddStatusCommand(CLI::App& app, Command& command) {
-  auto* sub = app.add_subcommand("status", "the server: loaded models, queues, devices, store");
+  auto* sub =
+      app.add_subcommand("status", "the server: loaded models, queues, jobs, workers, store");
   sub->footer(R"(Examples:
   lbw status
   lbw status --server 10.0.0.7:8500 --json)");

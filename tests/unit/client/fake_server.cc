@@ -235,6 +235,7 @@ grpc::Status FakeArtifacts::DeleteArtifact(grpc::ServerContext*,
                                            const v1::DeleteArtifactRequest* request,
                                            google::protobuf::Empty*) {
   const absl::MutexLock lock(&mu_);
+  if (const auto error = Pop(delete_errors)) return MakeStatus(*error);
   stored_.erase(request->name().substr(std::string("artifacts/").size()));
   return grpc::Status::OK;
 }
@@ -381,6 +382,8 @@ void FakeServer::Start() {
   builder.RegisterService(&quantization);
   builder.RegisterService(&detection);
   builder.RegisterService(&models);
+  builder.RegisterService(&jobs);
+  builder.RegisterService(&datasets);
   builder.RegisterService(&status);
   server_ = builder.BuildAndStart();
   LBW_CHECK(server_ != nullptr && port != 0);

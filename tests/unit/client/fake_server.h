@@ -2,6 +2,7 @@
 #ifndef LBW_TESTS_UNIT_CLIENT_FAKE_SERVER_H_
 #define LBW_TESTS_UNIT_CLIENT_FAKE_SERVER_H_
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -15,7 +16,9 @@
 #include "base/status.h"
 #include "grpcpp/server.h"
 #include "lbw/v1/artifact.grpc.pb.h"
+#include "lbw/v1/dataset.grpc.pb.h"
 #include "lbw/v1/detection.grpc.pb.h"
+#include "lbw/v1/job.grpc.pb.h"
 #include "lbw/v1/model.grpc.pb.h"
 #include "lbw/v1/quantization.grpc.pb.h"
 #include "lbw/v1/server.grpc.pb.h"
@@ -56,6 +59,8 @@ class FakeArtifacts final : public v1::ArtifactService::Service {
   // Called under no lock for every chunk that arrived.
   std::function<void(uint64_t received)> on_chunk;
   uint64_t commit_every = 4096;
+  // What the next DeleteArtifact calls answer instead.
+  std::deque<FakeError> delete_errors;
 
   void SetFaults(const Faults& faults);
   std::string Put(const std::string& bytes, const std::string& display_name);
@@ -137,11 +142,105 @@ class FakeModels final : public v1::ModelService::Service {
  public:
   v1::Model model;
   v1::SetAliasRequest last_alias;
+  v1::RollbackAliasRequest last_rollback;
+  v1::ListAliasMovesResponse moves;
+  v1::Lineage lineage;
+  std::string last_lineage;
+  std::vector<v1::Evaluation> evaluations;  // newest first
 
   grpc::Status GetModel(grpc::ServerContext*, const v1::GetModelRequest* request,
                         v1::Model* response) override;
   grpc::Status SetAlias(grpc::ServerContext*, const v1::SetAliasRequest* request,
                         v1::Alias* response) override;
+  grpc::Status RollbackAlias(grpc::ServerContext*, const v1::RollbackAliasRequest* request,
+                             v1::Alias* response) override;
+  grpc::Status ListAliasMoves(grpc::ServerContext*, const v1::ListAliasMovesRequest* request,
+                              v1::ListAliasMovesResponse* response) override;
+  grpc::Status ListEvaluations(grpc::ServerContext*, const v1::ListEvaluationsRequest* request,
+                               v1::ListEvaluationsResponse* response) override;
+  grpc::Status GetEvaluation(grpc::ServerContext*, const v1::GetEvaluationRequest* request,
+                             v1::Evaluation* response) override;
+  grpc::Status GetLineage(grpc::ServerContext*, const v1::GetLineageRequest* request,
+                          v1::Lineage* response) override;
+};
+
+// Jobs whose events a test writes. What CreateJob makes takes the next script, and where there is
+// none ends SUCCEEDED at once.
+class FakeJobs final : public v1::JobService::Service {
+ public:
+  explicit FakeJobs(FakeModels& models) : models_(models) {}
+
+  // A job with its events; its cursors are filled in, its last_cursor too.
+  struct Script {
+    v1::Job job = {};
+    std::vector<v1::JobEvent> events = {};
+  };
+  void Put(const Script& script);
+  // For the jobs that CreateJob makes, in order: state and error of their end.
+  std::deque<v1::Job> next_ends;
+  // WatchJob breaks with UNAVAILABLE once it has sent so many events of a stream, once an entry.
+  std::deque<int> break_watch_after;
+  // WatchJob sends what there is and then waits for the client to go away.
+  std::atomic<bool> never_ends = false;
+
+  std::vector<v1::CreateJobRequest> Created();
+  // The cursors that WatchJob streams began behind.
+  std::vector<uint64_t> WatchStarts();
+  std::string last_filter;
+  std::string last_call;  // "pause jobs/..."
+
+  grpc::Status CreateJob(grpc::ServerContext*, const v1::CreateJobRequest* request,
+                         v1::Job* response) override;
+  grpc::Status GetJob(grpc::ServerContext*, const v1::GetJobRequest* request,
+                      v1::Job* response) override;
+  grpc::Status ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request,
+                        v1::ListJobsResponse* response) override;
+  grpc::Status PauseJob(grpc::ServerContext*, const v1::PauseJobRequest* request,
+                        v1::Job* response) override;
+  grpc::Status CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request,
+                         v1::Job* response) override;
+  grpc::Status WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
+                        grpc::ServerWriter<v1::WatchJobResponse>* writer) override;
+  grpc::Status ListCheckpoints(grpc::ServerContext*, const v1::ListCheckpointsRequest* request,
+                               v1::ListCheckpointsResponse* response) override;
+  grpc::Status GetJobLog(grpc::ServerContext*, const v1::GetJobLogRequest* request,
+                         v1::GetJobLogResponse* response) override;
+
+ private:
+  Script* Find(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  FakeModels& models_;
+  absl::Mutex mu_;
+  std::vector<Script> scripts_ ABSL_GUARDED_BY(mu_);  // newest first
+  std::vector<v1::CreateJobRequest> created_ ABSL_GUARDED_BY(mu_);
+  std::vector<uint64_t> watch_starts_ ABSL_GUARDED_BY(mu_);
+};
+
+// A dataset is READY as soon as its check, a job of FakeJobs, is there.
+class FakeDatasets final : public v1::DatasetService::Service {
+ public:
+  explicit FakeDatasets(FakeJobs& jobs) : jobs_(jobs) {}
+
+  std::map<std::string, v1::Dataset> datasets;
+  v1::CreateDatasetRequest last_create;
+  v1::RenderDatasetRequest last_render;
+  v1::ListDefectsResponse defects;
+
+  grpc::Status CreateDataset(grpc::ServerContext*, const v1::CreateDatasetRequest* request,
+                             v1::Dataset* response) override;
+  grpc::Status GetDataset(grpc::ServerContext*, const v1::GetDatasetRequest* request,
+                          v1::Dataset* response) override;
+  grpc::Status ListDatasets(grpc::ServerContext*, const v1::ListDatasetsRequest* request,
+                            v1::ListDatasetsResponse* response) override;
+  grpc::Status DeleteDataset(grpc::ServerContext*, const v1::DeleteDatasetRequest* request,
+                             google::protobuf::Empty* response) override;
+  grpc::Status ListDefects(grpc::ServerContext*, const v1::ListDefectsRequest* request,
+                           v1::ListDefectsResponse* response) override;
+  grpc::Status RenderDataset(grpc::ServerContext*, const v1::RenderDatasetRequest* request,
+                             v1::RenderDatasetResponse* response) override;
+
+ private:
+  FakeJobs& jobs_;
 };
 
 class FakeStatus final : public v1::ServerService::Service {
@@ -161,6 +260,8 @@ class FakeServer {
   FakeQuantization quantization{artifacts};
   FakeDetection detection;
   FakeModels models;
+  FakeJobs jobs{models};
+  FakeDatasets datasets{jobs};
   FakeStatus status;
 
   std::string address() const;

@@ -54,5 +54,28 @@ TEST(Printable, KeepsUtf8AndDefusesTheRest) {
   EXPECT_EQ(Printable("\xFFx\xE2\x82"), "?x??");
 }
 
+TEST(Grouped, ThousandsApart) {
+  EXPECT_EQ(Grouped(0), "0");
+  EXPECT_EQ(Grouped(999), "999");
+  EXPECT_EQ(Grouped(1839), "1,839");
+  EXPECT_EQ(Grouped(12345678), "12,345,678");
+}
+
+TEST(Measured, FourDigits) {
+  EXPECT_EQ(Measured(0.89571), "0.8957");
+  EXPECT_EQ(Measured(12.305), "12.3");
+  EXPECT_EQ(Measured(18392.4), "18392");
+  EXPECT_EQ(Measured(0.00003), "3e-05");
+  EXPECT_EQ(Measured(0.0), "0");
+  EXPECT_EQ(Measured(0.0 / 0.0), "-");
+}
+
+TEST(CutColumns, CountsCodePoints) {
+  EXPECT_EQ(CutColumns("Größe", 3), "Grö");
+  EXPECT_EQ(CutColumns("▁▂▃", 2), "▁▂");
+  EXPECT_EQ(CutColumns("abc", 9), "abc");
+  EXPECT_EQ(CutColumns("abc", -1), "");
+}
+
 }  // namespace
 }  // namespace lbw::client

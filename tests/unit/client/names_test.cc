@@ -80,7 +80,42 @@ TEST(ShortName, IsWhatAPersonWouldType) {
   EXPECT_EQ(ShortName("models/face/aliases/stable"), "face@stable");
   EXPECT_EQ(ShortName("models/face"), "face");
   EXPECT_EQ(ShortName("artifacts/" + std::string(64, 'a')), std::string(12, 'a'));
+  EXPECT_EQ(ShortName("datasets/faces"), "faces");
+  EXPECT_EQ(ShortName("jobs/01hz"), "01hz");
   EXPECT_EQ(ShortName("something/else"), "something/else");
+}
+
+TEST(ParseDatasetArgument, NameOrResourceName) {
+  EXPECT_EQ(*ParseDatasetArgument("faces"), "datasets/faces");
+  EXPECT_EQ(*ParseDatasetArgument("datasets/faces"), "datasets/faces");
+  for (const char* text : {"", "Faces", "datasets/", "a/b", "models/faces"}) {
+    EXPECT_EQ(ParseDatasetArgument(text).status().code(), absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(ParseJobArgument, IdPieceOrLatest) {
+  const std::string id = "01hzzzzzzzzzzzzzzzzzzzzz01";
+  EXPECT_EQ(ParseJobArgument(id)->name, "jobs/" + id);
+  EXPECT_EQ(ParseJobArgument("jobs/" + id)->name, "jobs/" + id);
+  EXPECT_EQ(ParseJobArgument("zz01")->piece, "zz01");
+  EXPECT_EQ(ParseJobArgument("jobs/01hzz")->piece, "01hzz");
+  EXPECT_TRUE(ParseJobArgument("latest")->is_latest);
+  for (const std::string& text :
+       {std::string(), std::string("z01"), std::string("Latest"), id + "1", std::string("01h/z")}) {
+    EXPECT_EQ(ParseJobArgument(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
+  }
+}
+
+TEST(ParseResourceArgument, EverythingWithALineage) {
+  const std::string id = "01hzzzzzzzzzzzzzzzzzzzzz01";
+  EXPECT_EQ(*ParseResourceArgument("face/2"), "models/face/versions/2");
+  for (const std::string& name : {"jobs/" + id, "evaluations/" + id, std::string("datasets/faces"),
+                                  "artifacts/" + std::string(64, 'a')}) {
+    EXPECT_EQ(*ParseResourceArgument(name), name);
+  }
+  for (const char* text : {"jobs/x", "artifacts/x", "uploads/x", "datasets/"}) {
+    EXPECT_FALSE(ParseResourceArgument(text).ok()) << text;
+  }
 }
 
 TEST(ParseArtifactArgument, DigestPrefixOrFile) {

@@ -1,0 +1,71 @@
+// libarchive behind our types: one open archive whose bytes come from a reader. Private to the
+// room; only archive_source.cc and archive.cc see libarchive's headers.
+#ifndef LBW_DATASET_ARCHIVE_SOURCE_H_
+#define LBW_DATASET_ARCHIVE_SOURCE_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/io.h"
+
+struct archive;
+
+namespace lbw::dataset {
+
+// While it lives, this thread's character set is UTF-8: libarchive converts names to the
+// character set of the locale, and a server's locale is often "C".
+class Utf8Locale {
+ public:
+  Utf8Locale();
+  ~Utf8Locale();
+  Utf8Locale(const Utf8Locale&) = delete;
+  Utf8Locale& operator=(const Utf8Locale&) = delete;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Threads: one at a time, always the same, under a Utf8Locale.
+class ArchiveSource {
+ public:
+  // bytes is borrowed. max_unfiltered_bytes bounds what may come out of the decompression, names
+  // and padding included: reading fails beyond it.
+  // Errors: kInvalidArgument, BAD_ARCHIVE; kResourceExhausted, OUT_OF_ROOM; bytes'.
+  static absl::StatusOr<std::unique_ptr<ArchiveSource>> Open(const base::RandomAccessReader& bytes,
+                                                             uint64_t max_unfiltered_bytes);
+  ~ArchiveSource();
+  ArchiveSource(const ArchiveSource&) = delete;
+  ArchiveSource& operator=(const ArchiveSource&) = delete;
+
+  archive* get() { return archive_; }
+  bool is_tar() const;
+  // Of the archive, so far; at most its size.
+  uint64_t bytes_read() const;
+  // Out of the decompression, so far.
+  uint64_t unfiltered_bytes() const;
+  // Why libarchive failed just now: the reader's own error where it had one.
+  absl::Status Failure(const std::string& what) const;
+
+ private:
+  struct Callbacks;
+  ArchiveSource(const base::RandomAccessReader& bytes, uint64_t max_unfiltered_bytes);
+  absl::Status Start();
+
+  const base::RandomAccessReader& bytes_;
+  const uint64_t max_unfiltered_bytes_;
+  archive* archive_;
+  uint64_t position_ = 0;
+  uint64_t bytes_read_ = 0;
+  absl::Status broken_;  // the reader's or the bound's
+  // Small: between two reads nothing bounds what a compressed run expands to.
+  std::array<std::byte, size_t{64} << 10> buffer_;
+};
+
+}  // namespace lbw::dataset
+
+#endif  // LBW_DATASET_ARCHIVE_SOURCE_H_

@@ -1,0 +1,161 @@
+#include "registry/evaluations.h"
+
+#include <functional>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "base/ids.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "registry/evaluation_rows.h"
+#include "registry/paging.h"
+
+namespace lbw::registry {
+namespace {
+
+using store::Row;
+using store::Session;
+using store::Value;
+
+// Behind the columns of LBW_EVALUATION_FIGURES.
+constexpr size_t kSummaryColumn = 11;
+constexpr size_t kResultColumn = 12;
+constexpr size_t kLongestToken = 128;
+
+struct Cursor {
+  int64_t create_us = std::numeric_limits<int64_t>::max();
+  std::string id;
+};
+
+std::string ToToken(const Evaluation& last) {
+  return base::StrCat(absl::ToUnixMicros(last.create_time), ".", last.id);
+}
+
+absl::StatusOr<Cursor> FromToken(std::string_view token) {
+  Cursor cursor;
+  if (token.empty()) return cursor;
+  const size_t dot = token.find('.');
+  if (token.size() > kLongestToken || dot == std::string_view::npos || dot + 1 == token.size() ||
+      !absl::SimpleAtoi(base::Absl(token.substr(0, dot)), &cursor.create_us)) {
+    return BadToken();
+  }
+  cursor.id = std::string(token.substr(dot + 1));
+  return cursor;
+}
+
+Evaluation WithSummary(const Row& row) {
+  Evaluation evaluation = ToEvaluation(row);
+  evaluation.summary_json = row.Text(kSummaryColumn);
+  return evaluation;
+}
+
+// The page's statement and what it is asked with.
+struct Asked {
+  std::string sql;
+  std::vector<Value> parameters;
+
+  std::string Parameter(Value value) {
+    parameters.push_back(std::move(value));
+    return base::StrCat("$", parameters.size());
+  }
+};
+
+Asked PageStatement(const Evaluations::Query& query, const Cursor& cursor, int64_t limit) {
+  Asked asked;
+  const std::string before = asked.Parameter(cursor.create_us);
+  asked.sql = base::StrCat("SELECT " LBW_EVALUATION_FIGURES
+                           ", summary_json FROM evaluations WHERE (create_us < ",
+                           before, " OR (create_us = ", before, " AND id < ");
+  base::StrAppend(&asked.sql, asked.Parameter(cursor.id), "))");
+  if (!query.model.empty())
+    base::StrAppend(&asked.sql, " AND model = ", asked.Parameter(query.model));
+  if (query.version != 0)
+    base::StrAppend(&asked.sql, " AND version = ", asked.Parameter(query.version));
+  if (!query.dataset.empty())
+    base::StrAppend(&asked.sql, " AND dataset = ", asked.Parameter(query.dataset));
+  base::StrAppend(&asked.sql, " ORDER BY create_us DESC, id DESC LIMIT ", asked.Parameter(limit));
+  return asked;
+}
+
+class DatabaseEvaluations final : public Evaluations {
+ public:
+  explicit DatabaseEvaluations(store::Database& database) : database_(database) {}
+
+  absl::Status Insert(Session& session, const Evaluation& evaluation) override {
+    return InsertEvaluation(session, evaluation);
+  }
+  absl::StatusOr<Evaluation> Get(std::string_view id) override;
+  absl::StatusOr<Page> List(const Query& query, int page_size, std::string_view token) override;
+  absl::StatusOr<std::vector<Evaluation>> Newest(std::string_view model, int64_t version) override;
+
+ private:
+  store::Database& database_;
+};
+
+absl::StatusOr<Evaluation> DatabaseEvaluations::Get(std::string_view id) {
+  Evaluation evaluation;
+  LBW_RETURN_IF_ERROR(database_.Transaction([&](Session& session) -> absl::Status {
+    LBW_ASSIGN_OR_RETURN(
+        const std::vector<Row> rows,
+        session.Execute("SELECT " LBW_EVALUATION_FIGURES
+                        ", summary_json, result_json FROM evaluations WHERE id = $1",
+                        {std::string(id)}));
+    if (rows.empty()) {
+      return base::Error(absl::StatusCode::kNotFound, base::reason::kNotFound,
+                         base::StrCat("there is no ", base::EvaluationName(id)));
+    }
+    evaluation = WithSummary(rows.front());
+    evaluation.result_json = rows.front().Text(kResultColumn);
+    return absl::OkStatus();
+  }));
+  return evaluation;
+}
+
+absl::StatusOr<Evaluations::Page> DatabaseEvaluations::List(const Query& query, int page_size,
+                                                            std::string_view token) {
+  LBW_ASSIGN_OR_RETURN(const Cursor cursor, FromToken(token));
+  const int limit = PageLimit(page_size);
+  const Asked asked = PageStatement(query, cursor, limit + 1);
+  Page page;
+  LBW_RETURN_IF_ERROR(database_.Transaction([&](Session& session) -> absl::Status {
+    page = Page();
+    LBW_ASSIGN_OR_RETURN(const std::vector<Row> rows,
+                         session.Execute(asked.sql, absl::MakeConstSpan(asked.parameters)));
+    for (const Row& row : rows) page.evaluations.push_back(WithSummary(row));
+    return absl::OkStatus();
+  }));
+  if (page.evaluations.size() > static_cast<size_t>(limit)) {
+    page.evaluations.pop_back();
+    page.next_token = ToToken(page.evaluations.back());
+  }
+  return page;
+}
+
+absl::StatusOr<std::vector<Evaluation>> DatabaseEvaluations::Newest(std::string_view model,
+                                                                    int64_t version) {
+  std::vector<Evaluation> evaluations;
+  LBW_RETURN_IF_ERROR(database_.Transaction([&](Session& session) -> absl::Status {
+    evaluations.clear();
+    LBW_ASSIGN_OR_RETURN(
+        const std::vector<Row> rows,
+        session.Execute("SELECT " LBW_EVALUATION_FIGURES
+                        ", summary_json FROM evaluations WHERE id IN (SELECT id FROM (SELECT id, "
+                        "ROW_NUMBER() OVER (PARTITION BY dataset, split ORDER BY create_us DESC, "
+                        "id DESC) AS place FROM evaluations WHERE model = $1 AND version = $2 "
+                        "AND " LBW_SINCE_VERSION
+                        ") AS ranked WHERE place = 1) ORDER BY create_us DESC, id DESC",
+                        {std::string(model), version}));
+    for (const Row& row : rows) evaluations.push_back(WithSummary(row));
+    return absl::OkStatus();
+  }));
+  return evaluations;
+}
+
+}  // namespace
+
+std::unique_ptr<Evaluations> NewEvaluations(store::Database& database) {
+  return std::make_unique<DatabaseEvaluations>(database);
+}
+
+}  // namespace lbw::registry
