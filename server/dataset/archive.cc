@@ -17,14 +17,8 @@
 namespace lbw::dataset {
 namespace {
 
-constexpr uint64_t kNeverABomb = uint64_t{1} << 30;
 constexpr uint64_t kProgressBytes = uint64_t{64} << 20;
 constexpr uint64_t kTarBlock = 512;
-
-uint64_t ExpansionLimit(uint64_t archive_bytes, const DatasetLimits& limits) {
-  const uint64_t grown = base::CheckedMul(archive_bytes, limits.max_expansion).value_or(UINT64_MAX);
-  return std::min(limits.max_unpacked_bytes, std::max(kNeverABomb, grown));
-}
 
 const char* KindOf(archive_entry* entry) {
   if (archive_entry_hardlink(entry) != nullptr) return "is a hard link";
@@ -56,7 +50,7 @@ class Unpacker {
       : source_(source),
         scratch_(scratch),
         archive_bytes_(archive_bytes),
-        limit_bytes_(ExpansionLimit(archive_bytes, limits)),
+        bound_{limits.max_unpacked_bytes, limits.max_expansion},
         max_files_(limits.max_files) {}
 
   absl::Status Run(const UnpackProgress& progress) {
@@ -66,7 +60,10 @@ class Unpacker {
       archive_entry* entry = nullptr;
       const int code = archive_read_next_header(source_.get(), &entry);
       if (code == ARCHIVE_EOF) return CheckEnd(before);
-      if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return Damaged();
+      // A warning about a zip: its two headers of an entry contradict each other. About a tar:
+      // attributes that do not matter here, or a name.
+      const bool readable = code == ARCHIVE_OK || (code == ARCHIVE_WARN && source_.is_tar());
+      if (!readable) return Contradicts(code, entry);
       LBW_RETURN_IF_ERROR(TakeEntry(entry, code == ARCHIVE_WARN));
       LBW_RETURN_IF_ERROR(Report());
     }
@@ -122,6 +119,7 @@ class Unpacker {
             base::StrCat(Quoted(name), " is longer than it says: bytes=", size.value_or(0)));
       }
       if (!size) LBW_RETURN_IF_ERROR(Charge(*end - written));
+      LBW_RETURN_IF_ERROR(CheckGrowth(offset + *end));
       if (start > written) LBW_RETURN_IF_ERROR(scratch_.Skip(start - written));
       LBW_RETURN_IF_ERROR(
           scratch_.Append(absl::MakeSpan(static_cast<const std::byte*>(data), count)));
@@ -150,7 +148,8 @@ class Unpacker {
   // Counts bytes that an entry unpacks to.
   absl::Status Charge(uint64_t bytes) {
     const auto total = base::CheckedAdd(unpacked_bytes_, bytes);
-    if (!total || *total > limit_bytes_) {
+    const uint64_t limit = bound_.Of(archive_bytes_);
+    if (!total || *total > limit) {
       return BadArchive(base::StrCat("the archive expands beyond the limit: ", Quoted(last_name_),
                                      " brings it to more than ", unpacked_bytes_, " + ", bytes,
                                      " bytes, limit=", limit_bytes_, " (archive of ",
@@ -160,6 +159,16 @@ class Unpacker {
     return absl::OkStatus();
   }
 
+  // Holds what was unpacked so far against what was read so far, so that a bomb is not unpacked up
+  // to what its whole size would allow.
+  absl::Status CheckGrowth(uint64_t unpacked) const {
+    const uint64_t limit = bound_.Of(source_.bytes_read());
+    if (unpacked <= limit) return absl::OkStatus();
+    return BadArchive(base::StrCat("the archive expands beyond the limit: with ",
+                                   Quoted(last_name_), " ", source_.bytes_read(),
+                                   " bytes of it become ", unpacked, ", limit=", limit));
+  }
+
   // libarchive takes the end of the bytes for the end of the archive. A whole tar ends with blocks
   // of zeros, which it consumes; where only an entry's padding was consumed, they are missing.
   absl::Status CheckEnd(uint64_t before) const {
@@ -167,6 +176,13 @@ class Unpacker {
     const uint64_t aligned = base::CeilDiv(before, kTarBlock) * kTarBlock;
     if (source_.unfiltered_bytes() > aligned) return absl::OkStatus();
     return BadArchive(base::StrCat("the tar is cut short after ", After()));
+  }
+
+  absl::Status Contradicts(int code, archive_entry* entry) {
+    if (code == ARCHIVE_WARN && entry != nullptr && archive_entry_pathname(entry) != nullptr) {
+      last_name_ = archive_entry_pathname(entry);
+    }
+    return Damaged();
   }
 
   bool NameIsMangled() const {
@@ -188,7 +204,7 @@ class Unpacker {
   ArchiveSource& source_;
   ScratchFile& scratch_;
   const uint64_t archive_bytes_;
-  const uint64_t limit_bytes_;
+  const ExpansionBound bound_;
   const uint64_t max_files_;
   const UnpackProgress* progress_ = nullptr;
   FileTreeBuilder tree_;
@@ -203,11 +219,9 @@ absl::StatusOr<FileTree> UnpackArchive(const base::RandomAccessReader& archive,
                                        const std::string& scratch_file, const DatasetLimits& limits,
                                        const UnpackProgress& progress) {
   const Utf8Locale utf8;
-  // Names and padding come on top of the files' own bytes.
-  const uint64_t unfiltered_limit =
-      std::max(ExpansionLimit(archive.size(), limits), archive.size());
+  // Names and padding come on top of the files' own bytes: there only growth is held.
   LBW_ASSIGN_OR_RETURN(std::unique_ptr<ArchiveSource> source,
-                       ArchiveSource::Open(archive, unfiltered_limit));
+                       ArchiveSource::Open(archive, {UINT64_MAX, limits.max_expansion}));
   LBW_ASSIGN_OR_RETURN(std::unique_ptr<ScratchFile> scratch, ScratchFile::Create(scratch_file));
   Unpacker unpacker(*source, *scratch, archive.size(), limits);
   LBW_RETURN_IF_ERROR(unpacker.Run(progress));

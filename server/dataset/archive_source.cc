@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/checked.h"
 #include "base/status.h"
 #include "dataset/entry_name.h"
 #include "dataset/text.h"
@@ -30,14 +31,22 @@ Utf8Locale::~Utf8Locale() {
   freelocale(state_->utf8);
 }
 
+uint64_t ExpansionBound::Of(uint64_t archive_bytes) const {
+  const uint64_t grown = base::CheckedMul(archive_bytes, max_expansion).value_or(UINT64_MAX);
+  return std::min(max_unpacked_bytes, std::max(kNeverABomb, grown));
+}
+
 // What libarchive calls.
 struct ArchiveSource::Callbacks {
   static la_ssize_t Read(archive* archive, void* self, const void** out) {
     auto& source = *static_cast<ArchiveSource*>(self);
     *out = source.buffer_.data();
-    if (source.unfiltered_bytes() > source.max_unfiltered_bytes_) {
-      source.broken_ = BadArchive(base::StrCat(
-          "the archive expands beyond the limit: limit=", source.max_unfiltered_bytes_, " bytes"));
+    // What is not compressed grows by names and padding only.
+    const uint64_t limit = std::max(source.bound_.Of(source.bytes_read()), source.bytes_.size());
+    if (source.unfiltered_bytes() > limit) {
+      source.broken_ = BadArchive(
+          base::StrCat("the archive expands beyond the limit: ", source.bytes_read(),
+                       " bytes of it become ", source.unfiltered_bytes(), ", limit=", limit));
       return Fail(archive);
     }
     const uint64_t left = source.bytes_.size() - source.position_;
@@ -81,14 +90,14 @@ struct ArchiveSource::Callbacks {
   }
 };
 
-ArchiveSource::ArchiveSource(const base::RandomAccessReader& bytes, uint64_t max_unfiltered_bytes)
-    : bytes_(bytes), max_unfiltered_bytes_(max_unfiltered_bytes), archive_(archive_read_new()) {}
+ArchiveSource::ArchiveSource(const base::RandomAccessReader& bytes, const ExpansionBound& bound)
+    : bytes_(bytes), bound_(bound), archive_(archive_read_new()) {}
 
 ArchiveSource::~ArchiveSource() { archive_read_free(archive_); }
 
 absl::StatusOr<std::unique_ptr<ArchiveSource>> ArchiveSource::Open(
-    const base::RandomAccessReader& bytes, uint64_t max_unfiltered_bytes) {
-  std::unique_ptr<ArchiveSource> source(new ArchiveSource(bytes, max_unfiltered_bytes));
+    const base::RandomAccessReader& bytes, const ExpansionBound& bound) {
+  std::unique_ptr<ArchiveSource> source(new ArchiveSource(bytes, bound));
   LBW_RETURN_IF_ERROR(source->Start());
   return source;
 }

@@ -30,14 +30,23 @@ class Utf8Locale {
   std::unique_ptr<State> state_;
 };
 
+// How far an archive may grow.
+struct ExpansionBound {
+  static constexpr uint64_t kNeverABomb = uint64_t{1} << 30;
+  uint64_t max_unpacked_bytes = 0;
+  uint64_t max_expansion = 0;
+  // Bytes that so many bytes of an archive may become.
+  uint64_t Of(uint64_t archive_bytes) const;
+};
+
 // Threads: one at a time, always the same, under a Utf8Locale.
 class ArchiveSource {
  public:
-  // bytes is borrowed. max_unfiltered_bytes bounds what may come out of the decompression, names
-  // and padding included: reading fails beyond it.
+  // bytes is borrowed. bound holds for what comes out of the decompression, names and padding
+  // included, at every moment: reading fails beyond it.
   // Errors: kInvalidArgument, BAD_ARCHIVE; kResourceExhausted, OUT_OF_ROOM; bytes'.
   static absl::StatusOr<std::unique_ptr<ArchiveSource>> Open(const base::RandomAccessReader& bytes,
-                                                             uint64_t max_unfiltered_bytes);
+                                                             const ExpansionBound& bound);
   ~ArchiveSource();
   ArchiveSource(const ArchiveSource&) = delete;
   ArchiveSource& operator=(const ArchiveSource&) = delete;
@@ -53,11 +62,11 @@ class ArchiveSource {
 
  private:
   struct Callbacks;
-  ArchiveSource(const base::RandomAccessReader& bytes, uint64_t max_unfiltered_bytes);
+  ArchiveSource(const base::RandomAccessReader& bytes, const ExpansionBound& bound);
   absl::Status Start();
 
   const base::RandomAccessReader& bytes_;
-  const uint64_t max_unfiltered_bytes_;
+  const ExpansionBound bound_;
   archive* archive_;
   uint64_t position_ = 0;
   uint64_t bytes_read_ = 0;

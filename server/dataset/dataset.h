@@ -121,7 +121,8 @@ class DefectList {
 
 struct DatasetLimits {
   uint64_t max_unpacked_bytes = uint64_t{256} << 30;
-  // An archive that grows by more than this factor, and beyond 1 GiB, is a bomb.
+  // An archive that grows by more than this factor, and beyond 1 GiB, is a bomb; held at every
+  // moment against what was read of it.
   uint64_t max_expansion = 200;
   uint64_t max_files = 5'000'000;
   uint64_t max_text_file_bytes = uint64_t{8} << 20;  // an XML, a label file

@@ -35,16 +35,17 @@ class FileTree {
   std::shared_ptr<const base::RandomAccessReader> bytes_;
 };
 
-// Called between files: (bytes of the archive read, bytes of it); a status other than OK ends the
-// work.
+// Called between files, and every 64 MiB within one: (bytes of the archive read, bytes of it); a
+// status other than OK ends the work.
 using UnpackProgress = std::function<absl::Status(uint64_t done, uint64_t total)>;
 
 // Unpacks a zip or tar (gzip, bzip2, xz, zstd; no other filters or formats) into one scratch file,
-// end to end; a path only becomes a key. Folders are skipped.
-// Errors: kInvalidArgument - BAD_ARCHIVE: not an archive, damaged or cut short, encrypted, an entry
-// with an absolute path, "..", a backslash, control characters or bad UTF-8, a link or device, two
-// entries of one name, more files or bytes than the limits (names entry, value and limit);
-// progress's; kResourceExhausted, OUT_OF_ROOM - the disk.
+// end to end; a path only becomes a key. Folders are skipped, and so is what operating systems
+// leave behind (hidden files, "__MACOSX/", "Thumbs.db"). scratch_file must not exist; its name is
+// gone at once, its bytes with the tree. Errors: kInvalidArgument - BAD_ARCHIVE: not an archive,
+// damaged or cut short, encrypted, an entry with an absolute path, "..", a backslash, control
+// characters or bad UTF-8, a link or device, two entries of one name, more files or bytes than the
+// limits (names entry, value and limit); progress's; kResourceExhausted, OUT_OF_ROOM - the disk.
 absl::StatusOr<FileTree> UnpackArchive(const base::RandomAccessReader& archive,
                                        const std::string& scratch_file, const DatasetLimits& limits,
                                        const UnpackProgress& progress);

@@ -11,12 +11,12 @@
 namespace lbw::dataset {
 
 struct SheetOptions {
-  std::string split;       // "": all
-  std::string class_name;  // only pictures with it; "": all
-  int columns = 6;         // 1..12
-  int rows = 4;            // 1..12
-  uint64_t seed = 0;       // 0: the first pictures; else a choice
-  int cell_px = 240;       // 64..640
+  std::string split = {};       // "": all
+  std::string class_name = {};  // only pictures with it; "": all
+  int columns = 6;              // 1..12
+  int rows = 4;                 // 1..12
+  uint64_t seed = 0;            // 0: the first pictures; else a choice
+  int cell_px = 240;            // 64..640
 };
 struct Sheet {
   std::string png;

@@ -6,21 +6,22 @@
 // and an fdatasync that one thread gets done in a second. Both are means over the same number of
 // short turns of a fixed amount of work: a disk whose speed comes and goes is the same for both. A
 // round is two commits that last, so at most F / 2 rounds are possible; the bar is F / 5. Every
-// worker has a connection of its own, as processes have. Exit status 1 when a job was leased twice
+// worker is a process with a connection of its own. Exit status 1 when a job was leased twice
 // or not at all.
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/clock.h"
@@ -78,41 +79,114 @@ class SyncMeter {
   double seconds_ = 0;
 };
 
-struct Worker {
+void MustWrite(int fd, const void* data, size_t size) {
+  const auto* bytes = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t written = ::write(fd, bytes, size);
+    LBW_CHECK(written > 0);
+    bytes += written;
+    size -= static_cast<size_t>(written);
+  }
+}
+
+// False at the end of the pipe.
+bool Read(int fd, void* data, size_t size) {
+  auto* bytes = static_cast<char*>(data);
+  while (size > 0) {
+    const ssize_t got = ::read(fd, bytes, size);
+    if (got <= 0) return false;
+    bytes += got;
+    size -= static_cast<size_t>(got);
+  }
+  return true;
+}
+
+struct Connection {
   std::unique_ptr<store::SqliteDatabase> database;
   std::unique_ptr<Queue> queue;
-  std::vector<std::string> leased;
-  int64_t busy = 0;  // transactions that had to be asked again
 };
 
-Worker OpenWorker(const std::string& folder) {
+Connection Connect(const std::string& folder) {
   store::SqliteOptions options;
   options.folder = folder;
   options.lock = store::SqliteOptions::Lock::kNone;
-  Worker worker;
-  worker.database = store::SqliteDatabase::Open(options).value();
-  worker.queue = NewQueue(*worker.database, QueueLimits{});
-  return worker;
+  Connection connection;
+  connection.database = store::SqliteDatabase::Open(options).value();
+  connection.queue = NewQueue(*connection.database, QueueLimits{});
+  return connection;
 }
 
-// One job leased and finished; false when none is left.
-bool Round(Worker& worker, const std::string& name) {
-  static const std::vector<std::string> kKinds = {"evaluate"};
-  absl::StatusOr<std::optional<Lease>> lease = worker.queue->LeaseNext(name, kKinds);
-  for (; absl::IsUnavailable(lease.status()); ++worker.busy) {
-    lease = worker.queue->LeaseNext(name, kKinds);
+// A process that leases and finishes as many jobs as it is told, and tells their ids.
+class Worker {
+ public:
+  Worker(const std::string& folder, int number) {
+    int down[2];
+    int up[2];
+    LBW_CHECK(::pipe2(down, O_CLOEXEC) == 0 && ::pipe2(up, O_CLOEXEC) == 0);
+    pid_ = ::fork();
+    LBW_CHECK(pid_ >= 0);
+    if (pid_ == 0) {
+      ::close(down[1]);
+      ::close(up[0]);
+      Serve(folder, base::StrCat("worker-", number), down[0], up[1]);
+      std::_Exit(0);
+    }
+    ::close(down[0]);
+    ::close(up[1]);
+    orders_ = down[1];
+    ids_ = up[0];
   }
-  LBW_CHECK(lease.ok());
-  if (!lease->has_value()) return false;
-  const LeaseKey key{(*lease)->job.id, (*lease)->token};
-  absl::StatusOr<Job> job = worker.queue->Finish(key, Outcome{}, R"({"result":{}})", {});
-  for (; absl::IsUnavailable(job.status()); ++worker.busy) {
-    job = worker.queue->Finish(key, Outcome{}, R"({"result":{}})", {});
+  ~Worker() {
+    ::close(orders_);
+    ::close(ids_);
+    ::waitpid(pid_, nullptr, 0);
   }
-  LBW_CHECK(job.ok() && job->state == JobState::kSucceeded);
-  worker.leased.push_back(job->id);
-  return true;
-}
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  void Start(int rounds) { MustWrite(orders_, &rounds, sizeof rounds); }
+  // Waits for what Start told; appends the ids.
+  void Wait(std::vector<std::string>& leased) {
+    int count = 0;
+    LBW_CHECK(Read(ids_, &count, sizeof count));
+    for (int i = 0; i < count; ++i) {
+      std::string& id = leased.emplace_back(kIdBytes, ' ');
+      LBW_CHECK(Read(ids_, id.data(), id.size()));
+    }
+  }
+
+ private:
+  static constexpr size_t kIdBytes = 26;
+
+  static void Serve(const std::string& folder, const std::string& name, int orders, int ids) {
+    const Connection connection = Connect(folder);
+    int rounds = 0;
+    while (Read(orders, &rounds, sizeof rounds)) {
+      std::string leased;
+      for (int i = 0; i < rounds; ++i) leased += Round(*connection.queue, name);
+      const int count = static_cast<int>(leased.size() / kIdBytes);
+      MustWrite(ids, &count, sizeof count);
+      MustWrite(ids, leased.data(), leased.size());
+    }
+  }
+
+  // The id of the job that was leased and finished; "" where none was left.
+  static std::string Round(Queue& queue, const std::string& name) {
+    const std::vector<std::string> kinds = {"evaluate"};
+    const absl::StatusOr<std::optional<Lease>> lease = queue.LeaseNext(name, kinds);
+    LBW_CHECK(lease.ok());
+    if (!lease->has_value()) return "";
+    const LeaseKey key{(*lease)->job.id, (*lease)->token};
+    const absl::StatusOr<Job> job = queue.Finish(key, Outcome{}, R"({"result":{}})", {});
+    LBW_CHECK(job.ok() && job->state == JobState::kSucceeded);
+    LBW_CHECK(job->id.size() == kIdBytes);
+    return job->id;
+  }
+
+  pid_t pid_ = -1;
+  int orders_ = -1;
+  int ids_ = -1;
+};
 
 struct Figures {
   int workers = 0;
@@ -121,46 +195,36 @@ struct Figures {
   double fdatasync_per_s = 0;
   int64_t duplicates = 0;
   int64_t missing = 0;
-  int64_t busy = 0;
 };
 
 Figures Measure(const std::string& folder, int workers, int rounds) {
-  std::vector<Worker> all;
-  for (int i = 0; i < workers; ++i) all.push_back(OpenWorker(folder));
+  std::vector<std::unique_ptr<Worker>> all;  // before this process opens the database
+  for (int i = 0; i < workers; ++i) all.push_back(std::make_unique<Worker>(folder, i));
+  const Connection connection = Connect(folder);
   JobDraft draft;
   draft.kind = "evaluate";
   draft.spec_json = R"({"model":"models/m/versions/1","dataset":"datasets/d","split":"val"})";
   for (int i = 0; i < rounds; ++i) {
     draft.submitter = base::StrCat("submitter-", i % 10);
-    LBW_CHECK(all[0].queue->Create(draft).ok());
+    LBW_CHECK(connection.queue->Create(draft).ok());
   }
   SyncMeter meter(folder + "/sync");
+  const int share = rounds / kSlices / workers;
+  std::vector<std::string> leased;
   double seconds = 0;
   for (int slice = 0; slice < kSlices; ++slice) {
     meter.Run(rounds / kSlices);
     const base::Stopwatch watch;
-    std::vector<std::thread> threads;
-    for (int i = 0; i < workers; ++i) {
-      threads.emplace_back([&, i] {
-        const std::string name = base::StrCat("worker-", i);
-        const int share = rounds / kSlices / workers;
-        for (int j = 0; j < share && Round(all[static_cast<size_t>(i)], name); ++j) {
-        }
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
+    for (const auto& worker : all) worker->Start(share);
+    for (const auto& worker : all) worker->Wait(leased);
     seconds += Seconds(watch);
   }
   Figures figures;
   figures.workers = workers;
-  std::set<std::string> distinct;
-  for (Worker& worker : all) {
-    figures.rounds += static_cast<int64_t>(worker.leased.size());
-    figures.busy += worker.busy;
-    distinct.insert(worker.leased.begin(), worker.leased.end());
-  }
+  figures.rounds = static_cast<int64_t>(leased.size());
+  const std::set<std::string> distinct(leased.begin(), leased.end());
   figures.duplicates = figures.rounds - static_cast<int64_t>(distinct.size());
-  figures.missing = int64_t{rounds / kSlices / workers} * kSlices * workers - figures.rounds;
+  figures.missing = int64_t{share} * kSlices * workers - figures.rounds;
   figures.rounds_per_s = static_cast<double>(figures.rounds) / seconds;
   figures.fdatasync_per_s = meter.PerSecond();
   return figures;
@@ -193,10 +257,6 @@ int Main(int rounds, const std::string& dir, const std::string& json_file) {
                 figures.fdatasync_per_s, ratio, static_cast<long long>(figures.duplicates),
                 ratio <= kBar ? "met" : "missed");
     std::fflush(stdout);
-    if (figures.busy > 0) {
-      std::printf("         busy for too long, asked again: %lld\n",
-                  static_cast<long long>(figures.busy));
-    }
     list.push_back(ToJson(figures));
     wrong = wrong || figures.duplicates != 0 || figures.missing != 0;
   }

@@ -53,7 +53,7 @@ class CheckLayersTest(unittest.TestCase):
                         "model may not include detect/image")
 
     def test_a_folder_inside_a_room_without_a_row_belongs_to_the_room(self):
-        self.assert_one(self.problems("server/quant/kernels/avx2.cc", '#include "model/spec.h"\n'), "quant may not include model")
+        self.assert_one(self.problems("server/serving/parts/a.cc", '#include "jobs/queue.h"\n'), "serving may not include jobs")
 
     def test_rpc_may_include_every_room_but_app(self):
         self.assertEqual(self.problems("server/rpc/a.cc", '#include "detect/image/decode.h"\n#include "store/blob.h"\n'), [])
@@ -98,6 +98,9 @@ class CheckLayersTest(unittest.TestCase):
                 self.assert_one(self.problems("server/store/a.cc", f"auto x = {code};\n"), "server/store/a.cc:1:", advice)
         self.write("server/store/a.cc", "")
         self.assertEqual(self.problems("server/config/a.cc", "auto x = getenv(\"A\");\n"), [])
+        self.assertEqual(self.problems("server/jobs/a.cc", "auto x = environ;\n"), [])
+        self.assert_one(self.problems("server/store/a.cc", "auto x = environ;\n"), "config only")
+        self.write("server/store/a.cc", "")
         self.assertEqual(self.problems("server/base/a.cc", "auto x = absl::Now();\n"), [])
 
     def test_comments_and_literals_do_not_count(self):

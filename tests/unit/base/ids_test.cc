@@ -116,7 +116,52 @@ TEST(ParseArtifactName, TakesOnlyDigests) {
   EXPECT_FALSE(ParseArtifactName("artifacts/" + digest + "/x", "artifact").ok());
 }
 
+TEST(ParseDatasetName, TakesOnlyNames) {
+  EXPECT_EQ(ParseDatasetName("datasets/face-mask_v1.2", "dataset").value(), "face-mask_v1.2");
+  EXPECT_EQ(ParseDatasetName(DatasetName(std::string(63, 'a')), "dataset").value(),
+            std::string(63, 'a'));
+  for (const std::string& bad :
+       {std::string(), std::string("faces"), std::string("datasets"), std::string("datasets/"),
+        std::string("datasets/Faces"), std::string("datasets/a/b"), std::string("datasets//a"),
+        std::string("dataset/a"), std::string("Datasets/a"), std::string("datasets/.."),
+        "datasets/" + std::string(64, 'a')}) {
+    const absl::Status status = ParseDatasetName(bad, "spec.dataset").status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad;
+    EXPECT_EQ(GetErrorDetails(status).reason, "BAD_NAME");
+    EXPECT_THAT(GetErrorDetails(status).fields, ElementsAre("spec.dataset"));
+  }
+}
+
+TEST(ParseJobName, TakesOnlyIds) {
+  const std::string id = NewId();
+  EXPECT_EQ(ParseJobName(JobName(id), "name").value(), id);
+  EXPECT_TRUE(ParseJobName("jobs/7zzzzzzzzzzzzzzzzzzzzzzzzz", "name").ok());
+  for (const std::string& bad :
+       {std::string(), id, std::string("jobs/"), "uploads/" + id, "evaluations/" + id,
+        "jobs/" + id + "/", "jobs/" + id.substr(1), "jobs/8" + id.substr(1),
+        "jobs/" + id.substr(0, 25) + "I", std::string("jobs/../x")}) {
+    const absl::Status status = ParseJobName(bad, "name").status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad;
+    EXPECT_EQ(GetErrorDetails(status).reason, "BAD_NAME");
+    EXPECT_THAT(GetErrorDetails(status).fields, ElementsAre("name"));
+  }
+}
+
+TEST(ParseEvaluationName, TakesOnlyIds) {
+  const std::string id = NewId();
+  EXPECT_EQ(ParseEvaluationName(EvaluationName(id), "name").value(), id);
+  for (const std::string& bad : {std::string(), id, "jobs/" + id, std::string("evaluations/"),
+                                 "evaluations/" + id + "0", std::string("evaluations/faces")}) {
+    const absl::Status status = ParseEvaluationName(bad, "name").status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad;
+    EXPECT_EQ(GetErrorDetails(status).reason, "BAD_NAME");
+  }
+}
+
 TEST(Names, AreWhatTheParsersRead) {
+  EXPECT_EQ(DatasetName("faces"), "datasets/faces");
+  EXPECT_EQ(JobName("01h"), "jobs/01h");
+  EXPECT_EQ(EvaluationName("01h"), "evaluations/01h");
   EXPECT_EQ(ModelName("m"), "models/m");
   EXPECT_EQ(VersionName("m", 3), "models/m/versions/3");
   EXPECT_EQ(AliasName("m", "stable"), "models/m/aliases/stable");

@@ -207,6 +207,25 @@ TEST(UnpackArchive, RefusesABombAmongWhatItSkips) {
   ExpectRefused(Compress(tar, "gzip"), {".hidden", "limit="});
 }
 
+// Whose sizes are small one by one: 1.1 GiB of zeros before bytes that do not compress, so that the
+// whole archive would be allowed more. Refused as soon as 1 GiB is passed.
+TEST(UnpackArchive, RefusesABombWhileItGrows) {
+  constexpr size_t kPiece = size_t{110} << 20;
+  std::string tar;
+  tar.reserve(11 * (kPiece + 512));
+  for (int i = 0; i < 10; ++i) {
+    tar += TarHeader("z" + std::to_string(i), kPiece);
+    tar.append(kPiece, '\0');
+  }
+  Random random(5);
+  std::string noise;
+  while (noise.size() < 8 << 20) noise += static_cast<char>(random.Next());
+  tar += TarHeader("noise", noise.size()) + noise + std::string(1024, '\0');
+  const std::string bytes = Compress(tar, "zstd");
+  ASSERT_GT(bytes.size() * 200, tar.size());
+  ExpectRefused(bytes, {"'z9'", "limit=1073741824"});
+}
+
 // Sizes that sum to more than 64 bits hold.
 TEST(UnpackArchive, RefusesSizesThatOverflow) {
   DatasetLimits limits;
@@ -232,16 +251,21 @@ TEST(UnpackArchive, CountsSparseEntriesByTheirFullSize) {
   ExpectRefused(bytes, {"limit=3000002"}, limits);
 }
 
-// A zip whose directory lies about a size: the inflated bytes are what counts.
+void PutU32(uint32_t value, size_t at, std::string& bytes) {
+  for (size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<char>(value >> (8 * i) & 0xFF);
+}
+
+// The inflated bytes are what counts, not what the zip says of them.
 TEST(UnpackArchive, RefusesAZipThatLiesAboutASize) {
   const std::string honest = MakeArchive({{"zeros", std::string(4 << 20, '\0')}}, {"zip"});
   const size_t directory = honest.rfind(std::string("PK\x01\x02", 4));
   ASSERT_NE(directory, std::string::npos);
   for (const uint32_t claimed : {100U, 5U << 20}) {
-    std::string lying = honest;
-    for (size_t i = 0; i < 4; ++i) {
-      lying[directory + 24 + i] = static_cast<char>(claimed >> (8 * i) & 0xFF);
-    }
+    std::string contradicting = honest;
+    PutU32(claimed, directory + 24, contradicting);
+    ExpectRefused(contradicting, {"zeros", "ncompressed size"});
+    std::string lying = contradicting;
+    PutU32(claimed, 22, lying);
     ExpectRefused(lying, {"zeros"});
   }
 }

@@ -75,6 +75,15 @@ void FakeQueue::FailWith(const absl::Status& status) {
   Changed();
 }
 
+bool FakeQueue::WaitForFaults(int64_t count) {
+  const absl::Time deadline = base::RealClock().Now() + absl::Seconds(20);
+  absl::MutexLock lock(&mu_);
+  while (faults_ < count) {
+    if (changed_.WaitWithDeadline(&mu_, deadline)) return faults_ >= count;
+  }
+  return true;
+}
+
 std::vector<std::string> FakeQueue::reclaimed() {
   absl::MutexLock lock(&mu_);
   return reclaimed_;
@@ -91,7 +100,11 @@ std::vector<std::string> FakeQueue::forgotten() {
 }
 
 absl::StatusOr<FakeJob*> FakeQueue::Held(const LeaseKey& lease) {
-  LBW_RETURN_IF_ERROR(fault_);
+  if (!fault_.ok()) {
+    ++faults_;
+    changed_.SignalAll();
+    return fault_;
+  }
   FakeJob& fake = jobs_.at(std::string(lease.job));
   if (fake.job.lease_token != lease.token || !HasLease(fake.job.state)) {
     return base::Error(absl::StatusCode::kAborted, base::reason::kLeaseLost, "taken away");

@@ -42,6 +42,8 @@ class FakeQueue final : public Queue {
   void TakeAway(const std::string& id);
   // Every call of a worker from now on answers it; OK ends that.
   void FailWith(const absl::Status& status);
+  // Until so many writes have met it; false after 20 s.
+  bool WaitForFaults(int64_t count);
   std::vector<std::string> reclaimed();
   std::vector<WorkerInfo> seen();
   std::vector<std::string> forgotten();
@@ -98,6 +100,7 @@ class FakeQueue final : public Queue {
   std::map<std::string, FakeJob> jobs_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, absl::Time> due_ ABSL_GUARDED_BY(mu_);
   absl::Status fault_ ABSL_GUARDED_BY(mu_);
+  int64_t faults_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<std::string> reclaimed_ ABSL_GUARDED_BY(mu_);
   std::vector<WorkerInfo> seen_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> forgotten_ ABSL_GUARDED_BY(mu_);

@@ -61,7 +61,7 @@ INSTANTIATE_TEST_SUITE_P(
                       HistoryCase{"BeginningMissingOneMove", {"+5"}, 4, 4},
                       HistoryCase{"BeginningMissingBeforeRollback", {"<3", "+5"}, 3, 4},
                       HistoryCase{"BeginningMissingOnlyRollbacks", {"<3", "<2"}, kNone, 4}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& given) { return std::string(given.param.name); });
 
 }  // namespace
 }  // namespace lbw::registry

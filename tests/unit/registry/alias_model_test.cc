@@ -14,11 +14,11 @@
 namespace lbw::registry {
 namespace {
 
-using Version0 = std::optional<int64_t>;  // unset: there is no alias
+using Pointee = std::optional<int64_t>;  // unset: there is no alias
 
 // An alias as a value: what it points at after every move that stands, and all that happened.
 struct ModelAlias {
-  std::vector<Version0> standing = {std::nullopt};
+  std::vector<Pointee> standing = {std::nullopt};
   std::vector<std::string> story;  // oldest first
 };
 
@@ -38,11 +38,11 @@ class AliasModelTest : public RegistryFixture {
   bool Has(int64_t version) const {
     return std::find(there_.begin(), there_.end(), version) != there_.end();
   }
-  static std::string Text(const Version0& version) {
+  static std::string Text(const Pointee& version) {
     return version ? std::to_string(*version) : "-";
   }
-  static Version0 Now(const ModelAlias& alias) { return alias.standing.back(); }
-  static void Tell(ModelAlias& alias, const std::string& action, const Version0& from) {
+  static Pointee Now(const ModelAlias& alias) { return alias.standing.back(); }
+  static void Tell(ModelAlias& alias, const std::string& action, const Pointee& from) {
     alias.story.push_back(action + " " + Text(from) + ">" + Text(Now(alias)));
   }
   int Living() const {
@@ -61,15 +61,15 @@ class AliasModelTest : public RegistryFixture {
     const auto set = registry_->SetAlias("m", name, version);
     ASSERT_EQ(set.ok(), expected) << set.status();
     if (!expected || Now(alias) == version) return;
-    const Version0 from = Now(alias);
+    const Pointee from = Now(alias);
     alias.standing.emplace_back(version);
     Tell(alias, "set", from);
   }
 
   void Rollback(const std::string& name) {
     ModelAlias& alias = model_[name];
-    const Version0 target =
-        alias.standing.size() < 2 ? Version0() : alias.standing[alias.standing.size() - 2];
+    const Pointee target =
+        alias.standing.size() < 2 ? Pointee() : alias.standing[alias.standing.size() - 2];
     const bool expected = target && Has(*target) && HasRoomFor(alias);
     const auto rolled = registry_->RollbackAlias("m", name, {});
     ASSERT_EQ(rolled.ok(), expected) << rolled.status();
@@ -79,14 +79,14 @@ class AliasModelTest : public RegistryFixture {
       EXPECT_EQ(ReasonOf(rolled.status()), "NO_PREVIOUS");
     }
     if (!expected) return;
-    const Version0 from = Now(alias);
+    const Pointee from = Now(alias);
     alias.standing.pop_back();
     Tell(alias, "rollback", from);
     EXPECT_EQ(rolled->version, *target);
   }
 
   static void End(ModelAlias& alias) {
-    const Version0 from = Now(alias);
+    const Pointee from = Now(alias);
     alias.standing.emplace_back();
     Tell(alias, "delete", from);
   }

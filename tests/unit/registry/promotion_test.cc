@@ -109,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(
                  "against"},
         RuleCase{"AgainstZero", Changed(DropAtMost(0), [](auto& r) { r.against_version = 0; }),
                  "against", "against=0"}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& given) { return std::string(given.param.name); });
 
 TEST(Judge, TellsWhatWasRequiredAndFound) {
   EXPECT_EQ(Judge(AtLeast(0.85), With({Found(0.8957)})).value(),

@@ -231,6 +231,30 @@ TEST_F(RegistryTest, WhatWasBeingMadeWhenTheServerStoppedHasFailed) {
   EXPECT_TRUE(registry_->DeleteVersion("m", 2, Force::kNo).ok());
 }
 
+TEST_F(RegistryTest, AVersionThatAJobMakesGoesOnWhenTheServerStarts) {
+  MakeModel("m");
+  VersionDraft draft = Draft("m", 1);
+  draft.job = "j1";
+  const Version creating = registry_->CreateVersion(draft).value();
+  EXPECT_EQ(creating.job, "j1");
+  Open();
+  EXPECT_EQ(registry_->GetVersion("m", 2)->state, VersionState::kCreating);
+  Version filled = creating;
+  filled.job = "another";
+  EXPECT_EQ(Publish(filled)->job, "j1");
+  EXPECT_EQ(registry_->Resolve({"m", 2, std::nullopt})->job, "j1");
+  EXPECT_EQ(registry_->GetVersion("m", 1)->job, "");
+}
+
+TEST_F(RegistryTest, AWorkerLeavesWhatTheServerIsMakingAlone) {
+  MakeModel("m");
+  ASSERT_TRUE(registry_->CreateVersion(Draft("m")).ok());
+  const auto workers = OpenRegistry(*database_, limits_, OpenedBy::kWorker).value();
+  EXPECT_EQ(workers->GetVersion("m", 2)->state, VersionState::kCreating);
+  Open();
+  EXPECT_EQ(workers->GetVersion("m", 2)->state, VersionState::kFailed);
+}
+
 TEST_F(RegistryTest, ResolveFollowsAliasesNamesAndVersions) {
   MakeModel("m");
   const int64_t low = AddVersion("m", 1);

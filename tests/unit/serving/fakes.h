@@ -96,10 +96,21 @@ class FakeRegistry final : public registry::Registry {
   absl::StatusOr<Model> GetModel(std::string_view) override { return NotHere(); }
   absl::StatusOr<ModelPage> ListModels(int, std::string_view) override { return NotHere(); }
   absl::StatusOr<Version> ResolveFloat(const base::ModelRef&) override { return NotHere(); }
-  absl::StatusOr<Alias> SetAlias(std::string_view, std::string_view, int64_t) override {
+  absl::StatusOr<Alias> SetAlias(std::string_view, std::string_view, int64_t,
+                                 const AliasChange&) override {
     return NotHere();
   }
-  absl::Status DeleteAlias(std::string_view, std::string_view) override { return NotHere(); }
+  absl::StatusOr<Alias> RollbackAlias(std::string_view, std::string_view,
+                                      const AliasChange&) override {
+    return NotHere();
+  }
+  absl::StatusOr<AliasMoves> ListAliasMoves(std::string_view, std::string_view, int,
+                                            std::string_view) override {
+    return NotHere();
+  }
+  absl::Status DeleteAlias(std::string_view, std::string_view, const AliasChange&) override {
+    return NotHere();
+  }
   absl::Status DeleteVersion(std::string_view, int64_t, Force) override { return NotHere(); }
   absl::Status DeleteModel(std::string_view, Force) override { return NotHere(); }
   absl::StatusOr<int64_t> CountModels() override { return NotHere(); }
