@@ -40,8 +40,6 @@ const char* KindOf(archive_entry* entry) {
   }
 }
 
-std::string Quoted(std::string_view name) { return base::StrCat("entry '", Shown(name), "'"); }
-
 // One archive's way into a scratch file.
 class Unpacker {
  public:
@@ -152,8 +150,8 @@ class Unpacker {
     if (!total || *total > limit) {
       return BadArchive(base::StrCat("the archive expands beyond the limit: ", Quoted(last_name_),
                                      " brings it to more than ", unpacked_bytes_, " + ", bytes,
-                                     " bytes, limit=", limit_bytes_, " (archive of ",
-                                     archive_bytes_, " bytes)"));
+                                     " bytes, limit=", limit, " (archive of ", archive_bytes_,
+                                     " bytes)"));
     }
     unpacked_bytes_ = *total;
     return absl::OkStatus();
@@ -183,6 +181,10 @@ class Unpacker {
       last_name_ = archive_entry_pathname(entry);
     }
     return Damaged();
+  }
+
+  static std::string Quoted(std::string_view name) {
+    return base::StrCat("entry '", Shown(name), "'");
   }
 
   bool NameIsMangled() const {

@@ -137,6 +137,7 @@ class Worker {
     ids_ = up[0];
   }
   ~Worker() {
+    Start(0);
     ::close(orders_);
     ::close(ids_);
     ::waitpid(pid_, nullptr, 0);
@@ -144,6 +145,7 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
+  // 0: end.
   void Start(int rounds) { MustWrite(orders_, &rounds, sizeof rounds); }
   // Waits for what Start told; appends the ids.
   void Wait(std::vector<std::string>& leased) {
@@ -161,7 +163,7 @@ class Worker {
   static void Serve(const std::string& folder, const std::string& name, int orders, int ids) {
     const Connection connection = Connect(folder);
     int rounds = 0;
-    while (Read(orders, &rounds, sizeof rounds)) {
+    while (Read(orders, &rounds, sizeof rounds) && rounds > 0) {
       std::string leased;
       for (int i = 0; i < rounds; ++i) leased += Round(*connection.queue, name);
       const int count = static_cast<int>(leased.size() / kIdBytes);

@@ -53,7 +53,7 @@ class CheckLayersTest(unittest.TestCase):
                         "model may not include detect/image")
 
     def test_a_folder_inside_a_room_without_a_row_belongs_to_the_room(self):
-        self.assert_one(self.problems("server/serving/parts/a.cc", '#include "jobs/queue.h"\n'), "serving may not include jobs")
+        self.assert_one(self.problems("server/quant/tables/a.cc", '#include "model/spec.h"\n'), "quant may not include model")
 
     def test_rpc_may_include_every_room_but_app(self):
         self.assertEqual(self.problems("server/rpc/a.cc", '#include "detect/image/decode.h"\n#include "store/blob.h"\n'), [])

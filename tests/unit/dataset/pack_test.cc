@@ -211,6 +211,9 @@ TEST(Pack, RefusesIndicesThatContradictThemselves) {
     bad.erase(item.key());
     ExpectBadFile(OpenPack(AroundIndex(bad.dump(), body)).status());
   }
+}
+
+TEST(Pack, RefusesIndicesOfAnotherShape) {
   for (const std::string text :
        {"", "[]", "1", "null", "\"v\"", "{}", "{\"v\":1}", "{\"v\":1,\"v\":1}", "{\"x0\":[1e999]}",
         "{\"x0\":[1e39]}", "[[[[[[[[[[[[[[[", "{\"classes\":[\"\xFF\"]}"}) {

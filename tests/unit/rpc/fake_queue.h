@@ -2,7 +2,9 @@
 #ifndef LBW_TESTS_UNIT_RPC_FAKE_QUEUE_H_
 #define LBW_TESTS_UNIT_RPC_FAKE_QUEUE_H_
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,10 +63,10 @@ class FakeQueue final : public jobs::Queue {
     const auto found = jobs_.find(std::string(id));
     if (found == jobs_.end()) return NotThere();
     std::vector<jobs::Event> events;
-    for (const jobs::Event& event : found->second.events) {
-      if (event.cursor > cursor && events.size() < static_cast<size_t>(limit)) {
-        events.push_back(event);
-      }
+    const std::vector<jobs::Event>& all = found->second.events;  // cursor 1 first
+    for (size_t i = static_cast<size_t>(cursor); i < all.size(); ++i) {
+      if (events.size() == static_cast<size_t>(limit)) break;
+      events.push_back(all[i]);
     }
     largest_page_ = std::max(largest_page_, events.size());
     return events;

@@ -63,6 +63,7 @@ class FakeRegistry final : public registry::Registry {
  public:
   using Version = registry::Version;
   using Alias = registry::Alias;
+  using AliasChange = registry::AliasChange;
   using Model = registry::Model;
 
   void Put(const Version& version) ABSL_LOCKS_EXCLUDED(mu_) {

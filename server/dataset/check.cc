@@ -1,0 +1,293 @@
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "dataset/check_boxes.h"
+#include "dataset/formats.h"
+#include "dataset/picture_facts.h"
+#include "dataset/read.h"
+#include "detect/image/image.h"
+
+namespace lbw::dataset {
+namespace {
+
+// The commonest reasons for which pictures were left out, for the error of a dataset without any.
+std::string Commonest(const DefectList& defects) {
+  std::vector<std::pair<uint64_t, std::string>> found;
+  for (const auto& [kind, count] : defects.counts()) {
+    if (count.left_out > 0)
+      found.emplace_back(count.left_out, std::string(Name(kind)) + " (" + count.example + ")");
+  }
+  std::sort(found.rbegin(), found.rend());
+  constexpr size_t kMost = 3;
+  std::string text;
+  for (size_t i = 0; i < std::min(found.size(), kMost); ++i) {
+    text += base::StrCat(i == 0 ? "" : ", ", found[i].first, " x ", found[i].second);
+  }
+  return text.empty() ? "no annotations" : text;
+}
+
+class Checker {
+ public:
+  Checker(const FileTree& tree, const RawDataset& raw, const ReadOptions& options,
+          DefectList& defects)
+      : tree_(tree), raw_(raw), options_(options), defects_(defects) {}
+
+  absl::StatusOr<Dataset> Run(const CheckSinks& sinks);
+
+ private:
+  std::string Mapped(const std::string& label) const {
+    const auto found = options_.class_map.find(label);
+    return found == options_.class_map.end() ? label : found->second;
+  }
+  absl::Status ChooseClasses();
+  void ChooseSplits();
+  absl::StatusOr<std::string> Encoded(const RawPicture& raw) const;
+  bool CheckPicture(const RawPicture& raw, const std::string& encoded, Picture& picture);
+  void NoteFacts(const std::string& name, const PictureFacts& facts);
+  bool BoxesAreStored(const RawPicture& raw, const PictureFacts& facts, const Picture& picture);
+  void NoteSize(const RawPicture& raw, const Picture& picture, bool turned);
+  void AddSplits(const RawPicture& raw, Picture& picture);
+
+  const FileTree& tree_;
+  const RawDataset& raw_;
+  const ReadOptions& options_;
+  DefectList& defects_;
+  Dataset data_;
+  ClassIndex classes_;
+  std::map<std::string, int32_t> splits_;
+  std::map<std::string, std::string> digests_;  // of pictures, to the first that has it
+};
+
+absl::Status Checker::ChooseClasses() {
+  std::vector<std::string> names = options_.classes;
+  if (names.empty()) {
+    std::set<std::string> found;
+    for (const std::string& label : raw_.classes) {
+      const std::string mapped = Mapped(label);
+      if (found.insert(mapped).second) names.push_back(mapped);
+    }
+    // A format without a list of its own: by name.
+    if (raw_.classes.empty()) {
+      for (const RawPicture& picture : raw_.pictures) {
+        for (const RawBox& box : picture.boxes) found.insert(Mapped(box.class_name));
+      }
+      found.erase("");
+      names.assign(found.begin(), found.end());
+    }
+  }
+  if (static_cast<int64_t>(names.size()) > options_.limits.max_classes) {
+    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kLimitExceeded,
+                       base::StrCat("too many classes: classes=", names.size(),
+                                    " limit=", options_.limits.max_classes));
+  }
+  for (const std::string& name : names) {
+    const bool added = classes_.emplace(name, static_cast<int32_t>(data_.classes.size())).second;
+    if (added) data_.classes.push_back(name);
+  }
+  return absl::OkStatus();
+}
+
+void Checker::ChooseSplits() {
+  std::set<std::string> names;
+  bool some_without = false;
+  for (const RawPicture& picture : raw_.pictures) {
+    names.insert(picture.splits.begin(), picture.splits.end());
+    some_without = some_without || picture.splits.empty();
+  }
+  if (names.empty()) names.insert("all");
+  // Pictures that no split names are still there for who asks for all of them.
+  if (some_without && names.count("all") == 0) names.insert("unlisted");
+  for (const std::string& name : names) {
+    if (static_cast<int64_t>(data_.splits.size()) >= options_.limits.max_splits) break;
+    splits_[name] = static_cast<int32_t>(data_.splits.size());
+    data_.splits.push_back(name);
+  }
+}
+
+absl::StatusOr<std::string> Checker::Encoded(const RawPicture& raw) const {
+  if (raw.png.has_value()) return *raw.png;
+  return tree_.Read(raw.path, options_.limits.max_picture_bytes);
+}
+
+void Checker::NoteFacts(const std::string& name, const PictureFacts& facts) {
+  const auto note = [&](bool is, DefectKind kind, const char* what) {
+    if (is) defects_.Add(kind, DefectAction::kNoted, name, what);
+  };
+  const std::string ending = EndingOf(name);
+  const bool png = facts.kind == PictureFacts::Kind::kPng;
+  if (png != (ending == "png")) {
+    defects_.Add(DefectKind::kWrongExtension, DefectAction::kRepaired, name,
+                 base::StrCat("a ", png ? "PNG" : "JPEG", ", read by its content"));
+  }
+  note(facts.grey, DefectKind::kGrey, "converted when decoded");
+  note(facts.alpha, DefectKind::kRgba, "alpha is dropped when decoded");
+  note(facts.palette, DefectKind::kPalette, "converted when decoded");
+  note(facts.cmyk, DefectKind::kCmyk, "converted when decoded");
+  note(facts.sixteen_bit, DefectKind::kSixteenBit, "the low byte is dropped when decoded");
+}
+
+// Whether annotations are of the picture as it is stored, before EXIF turns it.
+bool Checker::BoxesAreStored(const RawPicture& raw, const PictureFacts& facts,
+                             const Picture& picture) {
+  if (facts.orientation == 1) return false;
+  const bool stored =
+      raw.declared_width == facts.stored_width && raw.declared_height == facts.stored_height;
+  const bool upright = raw.declared_width == picture.width && raw.declared_height == picture.height;
+  const bool turn = stored && !upright && !raw.boxes.empty();
+  defects_.Add(DefectKind::kExifRotation, turn ? DefectAction::kRepaired : DefectAction::kNoted,
+               picture.name,
+               base::StrCat("orientation=", facts.orientation,
+                            turn ? ": boxes turned with the picture" : ": boxes taken as upright"));
+  return turn;
+}
+
+void Checker::NoteSize(const RawPicture& raw, const Picture& picture, bool turned) {
+  if (!raw_.tells_size || turned) return;
+  if (raw.declared_width == 0 || raw.declared_height == 0) {
+    defects_.Add(DefectKind::kSizeMissing, DefectAction::kRepaired, picture.name,
+                 base::StrCat("declared=", raw.declared_width, "x", raw.declared_height,
+                              " picture=", picture.width, "x", picture.height));
+  } else if (raw.declared_width != picture.width || raw.declared_height != picture.height) {
+    defects_.Add(DefectKind::kSizeDiffers, DefectAction::kRepaired, picture.name,
+                 base::StrCat("declared=", raw.declared_width, "x", raw.declared_height,
+                              " picture=", picture.width, "x", picture.height));
+  }
+}
+
+void Checker::AddSplits(const RawPicture& raw, Picture& picture) {
+  std::set<int32_t> indices;
+  for (const std::string& name : raw.splits) {
+    const auto found = splits_.find(name);
+    if (found != splits_.end()) indices.insert(found->second);
+  }
+  if (indices.empty())
+    indices.insert(splits_.count("all") != 0 ? splits_["all"] : splits_["unlisted"]);
+  picture.splits.assign(indices.begin(), indices.end());
+  if (picture.splits.size() < 2) return;
+  std::string names;
+  for (const int32_t index : picture.splits) {
+    names += (names.empty() ? "" : ", ") + data_.splits[static_cast<size_t>(index)];
+  }
+  defects_.Add(DefectKind::kSplitOverlap, DefectAction::kNoted, picture.name, names);
+}
+
+// False: the picture is left out.
+bool Checker::CheckPicture(const RawPicture& raw, const std::string& encoded, Picture& picture) {
+  const PictureFacts facts = LookAtPicture(encoded);
+  if (facts.kind == PictureFacts::Kind::kOther) {
+    defects_.Add(DefectKind::kUnsupportedPicture, DefectAction::kLeftOut, picture.name,
+                 "neither a JPEG nor a PNG");
+    return false;
+  }
+  detect::ImageLimits limits;
+  limits.max_bytes = options_.limits.max_picture_bytes;
+  limits.max_pixels = options_.limits.max_picture_pixels;
+  const absl::StatusOr<detect::Image> image = detect::DecodeImage(base::AsBytes(encoded), limits);
+  if (!image.ok()) {
+    const bool large =
+        base::GetErrorDetails(image.status()).reason == base::reason::kImageTooLarge.text;
+    defects_.Add(large ? DefectKind::kPictureTooLarge : DefectKind::kPictureBroken,
+                 DefectAction::kLeftOut, picture.name, base::Std(image.status().message()));
+    return false;
+  }
+  picture.width = image->width;
+  picture.height = image->height;
+  picture.size_bytes = encoded.size();
+  if (!raw.png.has_value()) NoteFacts(picture.name, facts);
+  const bool turn = BoxesAreStored(raw, facts, picture);
+  NoteSize(raw, picture, turn);
+  const auto [first, is_new] =
+      digests_.emplace(base::Sha256Hex(base::AsBytes(encoded)), picture.name);
+  if (!is_new) {
+    defects_.Add(DefectKind::kDuplicatePicture, DefectAction::kNoted, picture.name,
+                 base::StrCat("the same bytes as ", first->second));
+  }
+  if (raw_.task == Task::kClassification) {
+    const auto label = classes_.find(Mapped(raw.label.value_or("")));
+    if (label == classes_.end()) {
+      defects_.Add(DefectKind::kUnknownClass, DefectAction::kLeftOut, picture.name,
+                   base::StrCat("class ", raw.label.value_or("")));
+      return false;
+    }
+    picture.label = label->second;
+    return true;
+  }
+  BoxFrame frame;
+  frame.width = picture.width;
+  frame.height = picture.height;
+  frame.pixel_rule = raw_.pixel_rule;
+  frame.tells_difficult = raw_.tells_difficult;
+  frame.turn = turn;
+  frame.orientation = facts.orientation;
+  frame.file = raw.annotation_file.empty() ? picture.name : raw.annotation_file;
+  std::vector<RawBox> boxes = raw.boxes;
+  const auto most = static_cast<size_t>(options_.limits.max_boxes_a_picture);
+  if (boxes.size() > most) {
+    defects_.Add(DefectKind::kTooManyBoxes, DefectAction::kLeftOut, frame.file,
+                 base::StrCat("boxes=", boxes.size(), " limit=", most));
+    boxes.resize(most);
+  }
+  for (RawBox& box : boxes) box.class_name = Mapped(box.class_name);
+  picture.annotations = CheckBoxes(boxes, frame, classes_, defects_);
+  return true;
+}
+
+absl::StatusOr<Dataset> Checker::Run(const CheckSinks& sinks) {
+  data_.task = raw_.task;
+  data_.format = raw_.format;
+  data_.pixel_rule = raw_.pixel_rule;
+  LBW_RETURN_IF_ERROR(ChooseClasses());
+  ChooseSplits();
+  // In the order of their names, which is the pack's.
+  std::map<std::string, const RawPicture*> ordered;
+  for (const RawPicture& raw : raw_.pictures) {
+    const bool there = raw.png.has_value() || !raw.path.empty();
+    const std::string name = raw.path.empty() ? raw.wanted : raw.path;
+    if (!there) {
+      defects_.Add(DefectKind::kPictureMissing, DefectAction::kLeftOut,
+                   raw.annotation_file.empty() ? raw.wanted : raw.annotation_file,
+                   base::StrCat("picture=", raw.wanted));
+    } else if (!ordered.emplace(name, &raw).second) {
+      defects_.Add(DefectKind::kDuplicateId, DefectAction::kLeftOut, name, "annotated twice");
+    }
+  }
+  uint64_t done = 0;
+  for (const auto& [name, raw] : ordered) {
+    Picture picture;
+    picture.name = name;
+    const absl::StatusOr<std::string> encoded = Encoded(*raw);
+    if (!encoded.ok()) {
+      defects_.Add(DefectKind::kPictureTooLarge, DefectAction::kLeftOut, name,
+                   base::Std(encoded.status().message()));
+    } else if (CheckPicture(*raw, *encoded, picture)) {
+      AddSplits(*raw, picture);
+      if (sinks.take) LBW_RETURN_IF_ERROR(sinks.take(picture, *encoded));
+      data_.pictures.push_back(std::move(picture));
+    }
+    ++done;
+    if (sinks.progress) LBW_RETURN_IF_ERROR(sinks.progress(done, ordered.size()));
+  }
+  if (data_.pictures.empty()) {
+    return BadDataset(base::StrCat("no usable picture is left: ", Commonest(defects_)));
+  }
+  return std::move(data_);
+}
+
+}  // namespace
+
+absl::StatusOr<Dataset> CheckDataset(const FileTree& tree, const RawDataset& raw,
+                                     const ReadOptions& options, DefectList& defects,
+                                     const CheckSinks& sinks) {
+  return Checker(tree, raw, options, defects).Run(sinks);
+}
+
+}  // namespace lbw::dataset

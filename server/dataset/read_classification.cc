@@ -1,0 +1,232 @@
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "dataset/formats.h"
+#include "detect/image/image.h"
+
+namespace lbw::dataset {
+namespace {
+
+constexpr std::array<std::string_view, 6> kSplitNames = {"train",      "val",  "valid",
+                                                         "validation", "test", "training"};
+
+std::vector<std::string> PartsOf(const std::string& path) {
+  std::vector<std::string> parts;
+  size_t begin = 0;
+  for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', begin)) {
+    parts.push_back(path.substr(begin, slash - begin));
+    begin = slash + 1;
+  }
+  return parts;
+}
+
+std::string SplitName(const std::string& folder) {
+  const std::string lower = Lower(folder);
+  if (std::find(kSplitNames.begin(), kSplitNames.end(), lower) == kSplitNames.end()) return "";
+  if (lower.rfind("val", 0) == 0) return "val";
+  return lower == "training" ? "train" : lower;
+}
+
+// Fields of a line of CSV; a quoted one may hold commas and doubled quotes (RFC 4180).
+std::vector<std::string> Fields(const std::string& line) {
+  std::vector<std::string> fields(1);
+  bool quoted = false;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
+      fields.back().push_back('"');
+      ++i;
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (c == ',' && !quoted) {
+      fields.emplace_back();
+    } else {
+      fields.back().push_back(c);
+    }
+  }
+  return fields;
+}
+
+// The first column that is called so, or -1.
+int ColumnOf(const std::vector<std::string>& header, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    for (size_t i = 0; i < header.size(); ++i) {
+      if (Lower(header[i]) == name) return static_cast<int>(i);
+    }
+  }
+  return -1;
+}
+
+struct Columns {
+  int path = -1;
+  int label = -1;
+  int split = -1;
+};
+
+absl::StatusOr<Columns> ReadHeader(const std::string& path, const std::string& line) {
+  const std::vector<std::string> header = Fields(line);
+  Columns columns;
+  columns.path = ColumnOf(header, {"path", "filename", "file", "image", "picture", "name"});
+  columns.label = ColumnOf(header, {"label", "class", "category", "target"});
+  columns.split = ColumnOf(header, {"split", "subset", "set"});
+  const bool boxes = ColumnOf(header, {"xmin", "x_min", "xmax"}) >= 0;
+  if (columns.path >= 0 && columns.label >= 0 && !boxes) return columns;
+  return BadDataset(base::StrCat(
+      path, " line 1: a header with path and label is expected, found: ", line.substr(0, 200)));
+}
+
+// Labels that are numbers name classes by index; others by their sorted names.
+std::vector<std::string> ClassesOf(const std::set<std::string>& labels) {
+  bool numbers = !labels.empty();
+  int64_t largest = 0;
+  for (const std::string& label : labels) {
+    int64_t number = 0;
+    numbers = numbers && absl::SimpleAtoi(label, &number) && number >= 0 && number < 100'000;
+    largest = std::max(largest, number);
+  }
+  if (!numbers) return {labels.begin(), labels.end()};
+  std::vector<std::string> classes;
+  for (int64_t i = 0; i <= largest; ++i) classes.push_back(base::StrCat(i));
+  return classes;
+}
+
+constexpr int64_t kSide = 32;
+constexpr size_t kPlane = static_cast<size_t>(kSide * kSide);
+constexpr size_t kRecord = 1 + 3 * kPlane;
+
+absl::StatusOr<RawPicture> CifarPicture(const std::string& path, std::string_view record,
+                                        size_t index, const std::vector<std::string>& classes) {
+  detect::Image image;
+  image.width = kSide;
+  image.height = kSide;
+  image.rgb.resize(3 * kPlane);
+  for (size_t i = 0; i < kPlane; ++i) {
+    for (size_t c = 0; c < 3; ++c) {
+      image.rgb[3 * i + c] = static_cast<uint8_t>(record[1 + c * kPlane + i]);
+    }
+  }
+  const auto label = static_cast<size_t>(static_cast<uint8_t>(record[0]));
+  if (label >= classes.size()) {
+    return BadDataset(base::StrCat(path, " record ", index, ": label ", label, " of ",
+                                   classes.size(), " classes"));
+  }
+  RawPicture picture;
+  LBW_ASSIGN_OR_RETURN(picture.png, detect::EncodeImage(image, detect::ImageFormat::kPng));
+  picture.wanted = absl::StrFormat("%s/%05d.png", path.substr(0, path.rfind('.')), index);
+  picture.label = classes[label];
+  return picture;
+}
+
+}  // namespace
+
+absl::StatusOr<RawDataset> ReadClassFolders(const ReadContext& context) {
+  RawDataset raw;
+  raw.task = Task::kClassification;
+  std::set<std::string> labels;
+  for (const std::string& path : context.pictures.all()) {
+    const std::vector<std::string> parts = PartsOf(path);
+    if (parts.empty()) {
+      context.defects.Add(DefectKind::kAnnotationMissing, DefectAction::kLeftOut, path,
+                          "not in the folder of a class");
+      continue;
+    }
+    RawPicture picture;
+    picture.path = path;
+    picture.wanted = path;
+    picture.label = parts.back();
+    for (size_t i = 0; i + 1 < parts.size(); ++i) {
+      const std::string split = SplitName(parts[i]);
+      if (!split.empty()) picture.splits = {split};
+    }
+    labels.insert(parts.back());
+    raw.pictures.push_back(std::move(picture));
+  }
+  raw.classes.assign(labels.begin(), labels.end());
+  if (raw.pictures.empty()) return BadDataset("no picture in the folder of a class");
+  return raw;
+}
+
+absl::StatusOr<RawDataset> ReadClassCsv(const ReadContext& context) {
+  RawDataset raw;
+  raw.task = Task::kClassification;
+  std::set<std::string> labels;
+  for (const auto& [path, entry] : context.tree.files()) {
+    if (EndingOf(path) != "csv") continue;
+    LBW_ASSIGN_OR_RETURN(const std::string text,
+                         context.tree.Read(path, context.options.limits.max_json_bytes));
+    const std::vector<std::string> lines = LinesOf(text);
+    if (lines.empty()) continue;
+    LBW_ASSIGN_OR_RETURN(const Columns columns, ReadHeader(path, lines.front()));
+    for (size_t i = 1; i < lines.size(); ++i) {
+      const std::vector<std::string> fields = Fields(lines[i]);
+      const auto field = [&](int column) {
+        return column >= 0 && static_cast<size_t>(column) < fields.size()
+                   ? fields[static_cast<size_t>(column)]
+                   : std::string();
+      };
+      if (field(columns.path).empty() || field(columns.label).empty()) {
+        context.defects.Add(DefectKind::kAnnotationBroken, DefectAction::kLeftOut, path,
+                            base::StrCat("line ", i + 1, ": path or label is missing"));
+        continue;
+      }
+      RawPicture picture;
+      picture.wanted = field(columns.path);
+      picture.annotation_file = path;
+      picture.path = context.pictures.Find(picture.wanted);
+      picture.label = field(columns.label);
+      if (const std::string split = field(columns.split); !split.empty())
+        picture.splits = {Lower(split)};
+      labels.insert(*picture.label);
+      raw.pictures.push_back(std::move(picture));
+    }
+  }
+  raw.classes = ClassesOf(labels);
+  if (raw.pictures.empty()) return BadDataset("no CSV file with a path and a label a line");
+  return raw;
+}
+
+absl::StatusOr<RawDataset> ReadCifar(const ReadContext& context) {
+  RawDataset raw;
+  raw.task = Task::kClassification;
+  raw.classes = context.options.classes;
+  std::vector<std::string> bins;
+  for (const auto& [path, entry] : context.tree.files()) {
+    if (EndingOf(path) == "bin") bins.push_back(path);
+    if (Lower(FileNameOf(path)) == "batches.meta.txt" && raw.classes.empty()) {
+      LBW_ASSIGN_OR_RETURN(const std::string text, context.tree.Read(path, 1 << 20));
+      raw.classes = LinesOf(text);
+    }
+  }
+  for (int i = 0; raw.classes.size() < 10 && i < 10; ++i) {
+    if (static_cast<size_t>(i) == raw.classes.size()) raw.classes.push_back(base::StrCat(i));
+  }
+  for (const std::string& path : bins) {
+    LBW_ASSIGN_OR_RETURN(const std::string bytes, context.tree.Read(path, uint64_t{1} << 30));
+    if (bytes.empty() || bytes.size() % kRecord != 0) {
+      return BadDataset(
+          base::StrCat(path, " has ", bytes.size(), " bytes, not a multiple of ", kRecord));
+    }
+    const std::string stem = Lower(StemOf(path));
+    const bool test = stem.rfind("test", 0) == 0;
+    const bool train = stem.rfind("data_batch", 0) == 0 || stem.rfind("train", 0) == 0;
+    for (size_t i = 0; i * kRecord < bytes.size(); ++i) {
+      LBW_ASSIGN_OR_RETURN(
+          RawPicture picture,
+          CifarPicture(path, std::string_view(bytes).substr(i * kRecord, kRecord), i, raw.classes));
+      if (test || train) picture.splits = {test ? "test" : "train"};
+      raw.pictures.push_back(std::move(picture));
+    }
+  }
+  if (raw.pictures.empty()) return BadDataset("no .bin file of CIFAR's");
+  return raw;
+}
+
+}  // namespace lbw::dataset
