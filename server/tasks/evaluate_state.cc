@@ -1,16 +1,10 @@
 #include "tasks/evaluate_state.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <limits>
 #include <map>
-#include <optional>
-#include <string_view>
 #include <utility>
 
 #include "absl/strings/numbers.h"
-#include "base/digest.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "tensorfile/safetensors.h"
@@ -18,246 +12,157 @@
 namespace lbw::tasks {
 namespace {
 
-constexpr char kFormatKey[] = "lbw.checkpoint";
-constexpr char kFormat[] = "1";
-constexpr char kKindKey[] = "lbw.kind";
-constexpr char kKind[] = "evaluate";
-constexpr char kStepKey[] = "lbw.step";
-constexpr char kEpochKey[] = "lbw.epoch";
-constexpr char kPositionKey[] = "lbw.position";
-constexpr char kSpecKey[] = "lbw.spec_sha256";
-constexpr char kInputsKey[] = "lbw.inputs_sha256";
-constexpr char kThreadsKey[] = "lbw.threads";
-constexpr char kIsaKey[] = "lbw.isa";
-constexpr int64_t kStages = 4;
+using tensorfile::SafetensorsFile;
+using tensorfile::SafetensorsWriter;
 
 base::Error BadCheckpoint(std::string_view what) {
   return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadFile,
-                     base::StrCat("no checkpoint of an evaluation: ", what));
+                     base::StrCat("the checkpoint is damaged: ", what));
 }
 
-// --- Writing -------------------------------------------------------------------------------------
+template <typename T>
+base::Tensor Make(base::DType dtype, base::Shape shape, const std::vector<T>& values) {
+  base::Tensor tensor(dtype, std::move(shape));
+  std::copy(values.begin(), values.end(), tensor.mutable_as<T>().begin());
+  return tensor;
+}
+template <typename T>
+base::Tensor List(base::DType dtype, const std::vector<T>& values) {
+  return Make(dtype, {static_cast<int64_t>(values.size())}, values);
+}
 
 using Tensors = std::map<std::string, base::Tensor>;
 
-base::Tensor Ints(const std::vector<int32_t>& values) {
-  base::Tensor tensor(base::DType::kI32, {static_cast<int64_t>(values.size())});
-  std::copy(values.begin(), values.end(), tensor.mutable_as<int32_t>().begin());
-  return tensor;
-}
-
-void AddBoxes(const std::string& prefix, const std::vector<eval::FoundBox>& found,
-              Tensors& tensors) {
-  const auto count = static_cast<int64_t>(found.size());
-  base::Tensor boxes(base::DType::kF32, {count, 4});
-  base::Tensor scores(base::DType::kF32, {count});
+void AddRun(const std::string& name, const RunState& run, Tensors& tensors) {
+  std::vector<float> boxes;
+  std::vector<float> scores;
   std::vector<int32_t> classes;
   std::vector<int32_t> pictures;
-  const absl::Span<float> corners = boxes.mutable_as<float>();
-  const absl::Span<float> score = scores.mutable_as<float>();
-  for (size_t i = 0; i < found.size(); ++i) {
-    const detect::BoxXyxyPx& box = found[i].detection.box;
-    corners[i * 4] = box.x_min;
-    corners[i * 4 + 1] = box.y_min;
-    corners[i * 4 + 2] = box.x_max;
-    corners[i * 4 + 3] = box.y_max;
-    score[i] = found[i].detection.score;
-    classes.push_back(found[i].detection.class_index);
-    pictures.push_back(found[i].image_index);
+  for (const eval::FoundBox& found : run.found) {
+    const detect::BoxXyxyPx& box = found.detection.box;
+    boxes.insert(boxes.end(), {box.x_min, box.y_min, box.x_max, box.y_max});
+    scores.push_back(found.detection.score);
+    classes.push_back(found.detection.class_index);
+    pictures.push_back(found.image_index);
   }
-  tensors.emplace(prefix + "boxes", std::move(boxes));
-  tensors.emplace(prefix + "scores", std::move(scores));
-  tensors.emplace(prefix + "classes", Ints(classes));
-  tensors.emplace(prefix + "pictures", Ints(pictures));
-}
-
-Tensors TensorsOf(const EvaluateState& state) {
-  Tensors tensors;
-  AddBoxes("state.", state.found, tensors);
-  AddBoxes("state.against_", state.against_found, tensors);
   std::vector<int32_t> labels;
   std::vector<int32_t> predicted;
   std::vector<int32_t> ranks;
-  for (const eval::JudgedPicture& picture : state.judged) {
-    labels.push_back(picture.label);
-    predicted.push_back(picture.predicted);
-    ranks.push_back(picture.rank);
+  for (const eval::JudgedPicture& judged : run.judged) {
+    labels.push_back(judged.label);
+    predicted.push_back(judged.predicted);
+    ranks.push_back(judged.rank);
   }
-  tensors.emplace("state.judged_pictures", Ints(state.judged_pictures));
-  tensors.emplace("state.labels", Ints(labels));
-  tensors.emplace("state.predicted", Ints(predicted));
-  tensors.emplace("state.ranks", Ints(ranks));
-  tensors.emplace("state.against_predicted", Ints(state.against_predicted));
-  tensors.emplace("state.failed", Ints(state.failed));
-  base::Tensor timings(base::DType::kF64, {kStages});
-  std::copy(state.timings.ms.begin(), state.timings.ms.end(),
-            timings.mutable_as<double>().begin());
-  tensors.emplace("state.timings", std::move(timings));
-  tensors.emplace("state.timed", Ints({state.timings.pictures}));
-  return tensors;
+  const std::string prefix = "state." + name + ".";
+  tensors.emplace(prefix + "boxes",
+                  Make(base::DType::kF32, {static_cast<int64_t>(run.found.size()), 4}, boxes));
+  tensors.emplace(prefix + "scores", List(base::DType::kF32, scores));
+  tensors.emplace(prefix + "classes", List(base::DType::kI32, classes));
+  tensors.emplace(prefix + "pictures", List(base::DType::kI32, pictures));
+  tensors.emplace(prefix + "labels", List(base::DType::kI32, labels));
+  tensors.emplace(prefix + "predicted", List(base::DType::kI32, predicted));
+  tensors.emplace(prefix + "ranks", List(base::DType::kI32, ranks));
+  tensors.emplace(prefix + "judged", List(base::DType::kI32, run.judged_pictures));
 }
 
-// --- Reading -------------------------------------------------------------------------------------
-
-absl::StatusOr<base::Tensor> ReadTensor(const tensorfile::SafetensorsFile& file,
-                                        std::string_view name, base::DType dtype, size_t rank) {
-  const tensorfile::TensorEntry* entry = file.Find(name);
-  if (entry == nullptr) return BadCheckpoint(base::StrCat("tensor ", name, " is missing"));
-  if (entry->dtype != dtype || entry->shape.size() != rank) {
-    return BadCheckpoint(base::StrCat("tensor ", name, " is ", base::Name(entry->dtype),
-                                      base::ShapeToString(entry->shape), ", expected ",
-                                      base::Name(dtype), " of rank ", rank));
-  }
-  return file.Read(*entry);
+template <typename T>
+absl::StatusOr<std::vector<T>> ReadList(const SafetensorsFile& file, const std::string& name,
+                                        base::DType dtype) {
+  const tensorfile::TensorEntry* const entry = file.Find(name);
+  if (entry == nullptr || entry->dtype != dtype) return BadCheckpoint(name);
+  LBW_ASSIGN_OR_RETURN(const base::Tensor tensor, file.Read(*entry));
+  const absl::Span<const T> values = tensor.as<T>();
+  return std::vector<T>(values.begin(), values.end());
 }
 
-absl::StatusOr<std::vector<int32_t>> ReadInts(const tensorfile::SafetensorsFile& file,
-                                              std::string_view name, int64_t low, int64_t high) {
-  LBW_ASSIGN_OR_RETURN(const base::Tensor tensor, ReadTensor(file, name, base::DType::kI32, 1));
-  const absl::Span<const int32_t> values = tensor.as<int32_t>();
-  for (const int32_t value : values) {
-    if (value < low || value > high) {
-      return BadCheckpoint(base::StrCat(name, " has ", value, ", expected ", low, "..", high));
-    }
+absl::StatusOr<RunState> ReadRun(const SafetensorsFile& file, const std::string& name) {
+  const std::string prefix = "state." + name + ".";
+  const auto integers = [&](const char* list) {
+    return ReadList<int32_t>(file, prefix + list, base::DType::kI32);
+  };
+  LBW_ASSIGN_OR_RETURN(const std::vector<float> boxes,
+                       ReadList<float>(file, prefix + "boxes", base::DType::kF32));
+  LBW_ASSIGN_OR_RETURN(const std::vector<float> scores,
+                       ReadList<float>(file, prefix + "scores", base::DType::kF32));
+  LBW_ASSIGN_OR_RETURN(const std::vector<int32_t> classes, integers("classes"));
+  LBW_ASSIGN_OR_RETURN(const std::vector<int32_t> pictures, integers("pictures"));
+  LBW_ASSIGN_OR_RETURN(const std::vector<int32_t> labels, integers("labels"));
+  LBW_ASSIGN_OR_RETURN(const std::vector<int32_t> predicted, integers("predicted"));
+  LBW_ASSIGN_OR_RETURN(const std::vector<int32_t> ranks, integers("ranks"));
+  RunState run;
+  LBW_ASSIGN_OR_RETURN(run.judged_pictures, integers("judged"));
+  const size_t count = scores.size();
+  if (boxes.size() != 4 * count || classes.size() != count || pictures.size() != count) {
+    return BadCheckpoint(prefix + "boxes");
   }
-  return std::vector<int32_t>(values.begin(), values.end());
-}
-
-absl::Status ReadBoxes(const tensorfile::SafetensorsFile& file, const std::string& prefix,
-                       int64_t position, std::vector<eval::FoundBox>& found) {
-  LBW_ASSIGN_OR_RETURN(const base::Tensor boxes,
-                       ReadTensor(file, prefix + "boxes", base::DType::kF32, 2));
-  LBW_ASSIGN_OR_RETURN(const base::Tensor scores,
-                       ReadTensor(file, prefix + "scores", base::DType::kF32, 1));
-  LBW_ASSIGN_OR_RETURN(const std::vector<int32_t> classes,
-                       ReadInts(file, prefix + "classes", 0, eval::kMaxClasses - 1));
-  LBW_ASSIGN_OR_RETURN(const std::vector<int32_t> pictures,
-                       ReadInts(file, prefix + "pictures", 0, position - 1));
-  const size_t count = classes.size();
-  const base::Shape expected = {static_cast<int64_t>(count), 4};
-  if (boxes.shape() != expected || scores.shape()[0] != expected[0] || pictures.size() != count) {
-    return BadCheckpoint(base::StrCat("tensors of ", prefix, "* differ in length"));
+  if (predicted.size() != labels.size() || ranks.size() != labels.size() ||
+      run.judged_pictures.size() != labels.size()) {
+    return BadCheckpoint(prefix + "labels");
   }
-  const absl::Span<const float> corners = boxes.as<float>();
-  const absl::Span<const float> score = scores.as<float>();
-  found.resize(count);
   for (size_t i = 0; i < count; ++i) {
-    found[i].image_index = pictures[i];
-    found[i].detection = {
-        {corners[i * 4], corners[i * 4 + 1], corners[i * 4 + 2], corners[i * 4 + 3]},
-        classes[i],
-        score[i]};
+    const detect::BoxXyxyPx box = {boxes[4 * i], boxes[4 * i + 1], boxes[4 * i + 2],
+                                   boxes[4 * i + 3]};
+    run.found.push_back({pictures[i], {box, classes[i], scores[i]}});
   }
-  return absl::OkStatus();
-}
-
-absl::Status ReadJudged(const tensorfile::SafetensorsFile& file, EvaluateState& state) {
-  constexpr int64_t kMost = eval::kMaxClasses;
-  LBW_ASSIGN_OR_RETURN(state.judged_pictures,
-                       ReadInts(file, "state.judged_pictures", 0, state.position - 1));
-  LBW_ASSIGN_OR_RETURN(const std::vector<int32_t> labels,
-                       ReadInts(file, "state.labels", 0, kMost - 1));
-  LBW_ASSIGN_OR_RETURN(const std::vector<int32_t> predicted,
-                       ReadInts(file, "state.predicted", 0, kMost - 1));
-  LBW_ASSIGN_OR_RETURN(const std::vector<int32_t> ranks, ReadInts(file, "state.ranks", 0, kMost));
-  LBW_ASSIGN_OR_RETURN(state.against_predicted,
-                       ReadInts(file, "state.against_predicted", -1, kMost - 1));
-  const size_t count = labels.size();
-  const bool fits = state.judged_pictures.size() == count && predicted.size() == count &&
-                    ranks.size() == count &&
-                    (state.against_predicted.empty() || state.against_predicted.size() == count);
-  if (!fits) return BadCheckpoint("tensors of judged pictures differ in length");
-  for (size_t i = 0; i < count; ++i) state.judged.push_back({labels[i], predicted[i], ranks[i]});
-  return absl::OkStatus();
-}
-
-absl::Status ReadTimings(const tensorfile::SafetensorsFile& file, TimingSums& timings) {
-  LBW_ASSIGN_OR_RETURN(const base::Tensor ms,
-                       ReadTensor(file, "state.timings", base::DType::kF64, 1));
-  LBW_ASSIGN_OR_RETURN(
-      const std::vector<int32_t> timed,
-      ReadInts(file, "state.timed", 0, std::numeric_limits<int32_t>::max()));
-  if (ms.elements() != kStages || timed.size() != 1) return BadCheckpoint("timings");
-  std::copy_n(ms.as<double>().begin(), kStages, timings.ms.begin());
-  timings.pictures = timed.front();
-  return absl::OkStatus();
-}
-
-class Metadata {
- public:
-  explicit Metadata(const std::map<std::string, std::string>& values) : values_(values) {}
-  absl::StatusOr<std::string> Text(const char* key) const {
-    const auto found = values_.find(key);
-    if (found == values_.end()) return BadCheckpoint(base::StrCat("metadata ", key, " is missing"));
-    return found->second;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    run.judged.push_back({labels[i], predicted[i], ranks[i]});
   }
-  absl::StatusOr<int64_t> Int(const char* key, int64_t max) const {
-    LBW_ASSIGN_OR_RETURN(const std::string text, Text(key));
-    int64_t value = 0;
-    if (absl::SimpleAtoi(text, &value) && value >= 0 && value <= max) return value;
-    return BadCheckpoint(base::StrCat("metadata ", key, "=", text.substr(0, 40)));
-  }
-
- private:
-  const std::map<std::string, std::string>& values_;
-};
-
-absl::StatusOr<CheckpointKey> ReadKey(const Metadata& metadata) {
-  LBW_ASSIGN_OR_RETURN(const std::string format, metadata.Text(kFormatKey));
-  if (format != kFormat) return BadCheckpoint(base::StrCat("format=", format.substr(0, 40)));
-  LBW_ASSIGN_OR_RETURN(const std::string kind, metadata.Text(kKindKey));
-  if (kind != kKind) return BadCheckpoint(base::StrCat("kind=", kind.substr(0, 40)));
-  CheckpointKey key;
-  LBW_ASSIGN_OR_RETURN(key.spec_sha256, metadata.Text(kSpecKey));
-  LBW_ASSIGN_OR_RETURN(key.inputs_sha256, metadata.Text(kInputsKey));
-  LBW_ASSIGN_OR_RETURN(const int64_t threads, metadata.Int(kThreadsKey, 1 << 20));
-  key.threads = static_cast<int>(threads);
-  LBW_ASSIGN_OR_RETURN(key.isa, metadata.Text(kIsaKey));
-  return key;
+  return run;
 }
 
 }  // namespace
 
-absl::Status WriteCheckpoint(const EvaluateState& state, const CheckpointKey& key,
-                             base::ByteSink& sink) {
-  const Tensors tensors = TensorsOf(state);
-  std::vector<tensorfile::SafetensorsWriter::Declared> declared;
-  for (const auto& [name, tensor] : tensors) {
+absl::Status WriteState(const EvaluateState& state, const CheckpointHeader& header,
+                        base::ByteSink& sink) {
+  Tensors tensors;
+  AddRun("main", state.main, tensors);
+  AddRun("against", state.against, tensors);
+  tensors.emplace("state.failed", List(base::DType::kI32, state.failed));
+  const std::vector<double> seconds = {state.seconds.decode, state.seconds.preprocess,
+                                       state.seconds.compute, state.seconds.postprocess};
+  tensors.emplace("state.seconds", List(base::DType::kF64, seconds));
+  std::vector<SafetensorsWriter::Declared> declared;
+  for (const auto& [name, tensor] : tensors)
     declared.push_back({name, tensor.dtype(), tensor.shape()});
-  }
-  const std::string position = base::StrCat(state.position);
-  const std::map<std::string, std::string> metadata = {{kFormatKey, kFormat},
-                                                       {kKindKey, kKind},
-                                                       {kStepKey, position},
-                                                       {kEpochKey, "0"},
-                                                       {kPositionKey, position},
-                                                       {kSpecKey, key.spec_sha256},
-                                                       {kInputsKey, key.inputs_sha256},
-                                                       {kThreadsKey, base::StrCat(key.threads)},
-                                                       {kIsaKey, key.isa}};
-  LBW_ASSIGN_OR_RETURN(
-      tensorfile::SafetensorsWriter writer,
-      tensorfile::SafetensorsWriter::Start(sink, std::move(declared), metadata));
-  for (const auto& next : writer.order()) {
+  const std::map<std::string, std::string> metadata = {{"lbw.checkpoint", "1"},
+                                                       {"step", base::StrCat(state.done)},
+                                                       {"epoch", "0"},
+                                                       {"position", base::StrCat(state.done)},
+                                                       {"spec", header.spec_sha256},
+                                                       {"threads", base::StrCat(header.threads)},
+                                                       {"isa", header.isa}};
+  LBW_ASSIGN_OR_RETURN(SafetensorsWriter writer,
+                       SafetensorsWriter::Start(sink, std::move(declared), metadata));
+  for (const SafetensorsWriter::Declared& next : writer.order()) {
     LBW_RETURN_IF_ERROR(writer.Append(next.name, tensors.at(next.name).bytes()));
   }
   return writer.Finish();
 }
 
-absl::StatusOr<ReadState> ReadCheckpoint(const base::RandomAccessReader& reader) {
-  LBW_ASSIGN_OR_RETURN(const tensorfile::SafetensorsFile file,
-                       tensorfile::SafetensorsFile::Open(reader));
-  const Metadata metadata(file.metadata());
-  ReadState read;
-  LBW_ASSIGN_OR_RETURN(read.key, ReadKey(metadata));
-  EvaluateState& state = read.state;
-  LBW_ASSIGN_OR_RETURN(state.position, metadata.Int(kPositionKey, eval::kMaxImages));
-  LBW_RETURN_IF_ERROR(ReadBoxes(file, "state.", state.position, state.found));
-  LBW_RETURN_IF_ERROR(ReadBoxes(file, "state.against_", state.position, state.against_found));
-  LBW_RETURN_IF_ERROR(ReadJudged(file, state));
-  LBW_ASSIGN_OR_RETURN(state.failed, ReadInts(file, "state.failed", 0, state.position - 1));
-  LBW_RETURN_IF_ERROR(ReadTimings(file, state.timings));
-  return read;
+absl::StatusOr<EvaluateState> ReadState(const base::RandomAccessReader& reader,
+                                        std::string_view spec_sha256) {
+  LBW_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(reader));
+  const auto metadata = [&](const char* key) {
+    const auto found = file.metadata().find(key);
+    return found == file.metadata().end() ? std::string() : found->second;
+  };
+  if (metadata("lbw.checkpoint") != "1") return BadCheckpoint("lbw.checkpoint is not 1");
+  if (metadata("spec") != spec_sha256) {
+    return base::Error(absl::StatusCode::kFailedPrecondition, base::reason::kBadFile,
+                       "the checkpoint is of another spec");
+  }
+  EvaluateState state;
+  if (!absl::SimpleAtoi(metadata("step"), &state.done) || state.done < 0) {
+    return BadCheckpoint("step");
+  }
+  LBW_ASSIGN_OR_RETURN(state.main, ReadRun(file, "main"));
+  LBW_ASSIGN_OR_RETURN(state.against, ReadRun(file, "against"));
+  LBW_ASSIGN_OR_RETURN(state.failed, ReadList<int32_t>(file, "state.failed", base::DType::kI32));
+  LBW_ASSIGN_OR_RETURN(const std::vector<double> seconds,
+                       ReadList<double>(file, "state.seconds", base::DType::kF64));
+  if (seconds.size() != 4) return BadCheckpoint("state.seconds");
+  state.seconds = {seconds[0], seconds[1], seconds[2], seconds[3]};
+  return state;
 }
 
 }  // namespace lbw::tasks

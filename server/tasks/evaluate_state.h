@@ -1,70 +1,54 @@
-// What an evaluation has found so far, and its checkpoint. Private to the room.
+// What an evaluation has found so far, and its checkpoint.
 //
-// Checkpoint: one safetensors blob. Metadata lbw.checkpoint "1", lbw.kind, lbw.step, lbw.epoch,
-//             lbw.position, lbw.spec_sha256, lbw.inputs_sha256, lbw.threads, lbw.isa. Tensors
-//             state.boxes F32 [n, 4], state.scores F32 [n], state.classes I32 [n],
-//             state.pictures I32 [n]; state.against_* the same of the other version;
-//             state.judged_pictures, state.labels, state.predicted, state.ranks,
-//             state.against_predicted I32 [m] of classifiers; state.failed I32 [k];
-//             state.timings F64 [4], milliseconds; state.timed I32 [1], pictures.
-// Same bits:  a state that was written and read is equal to what it was. A run that goes on from it
-//             cuts the pictures into the same batches.
-// Threads:    values and pure functions.
+// Checkpoint: one safetensors blob: state.<run>.{boxes F32 [n, 4], scores F32, classes I32,
+// pictures
+//             I32}, state.<run>.{labels, ranks, predicted} I32 for classifiers, run = main |
+//             against; state.failed I32 (pictures), state.seconds F64 [4]; metadata lbw.checkpoint
+//             "1", step (pictures that are done), epoch, position, spec (SHA-256), threads, isa.
+// Precision:  what is written is read back bit for bit.
 #ifndef LBW_TASKS_EVALUATE_STATE_H_
 #define LBW_TASKS_EVALUATE_STATE_H_
 
-#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/io.h"
 #include "eval/boxes.h"
 #include "eval/classification.h"
+#include "tasks/predict.h"
 
 namespace lbw::tasks {
 
-// Sums of milliseconds over pictures.
-struct TimingSums {
-  enum Stage : uint8_t { kDecode, kPreprocess, kCompute, kPostprocess };
-  std::array<double, 4> ms = {0, 0, 0, 0};
-  int32_t pictures = 0;
-  bool operator==(const TimingSums&) const = default;
-};
-
-// A picture is named by its place among those evaluated.
-struct EvaluateState {
-  int64_t position = 0;  // pictures that are done, from the first on
-  // Detection: in the order of the pictures, best first within one; classes are the dataset's.
+// Of one version. Picture indices are those of the split, from 0.
+struct RunState {
   std::vector<eval::FoundBox> found;
-  std::vector<eval::FoundBox> against_found;
-  // Classification: one entry a picture that was judged; classes are the model's.
-  std::vector<int32_t> judged_pictures;
-  std::vector<eval::JudgedPicture> judged;
-  std::vector<int32_t> against_predicted;  // as judged, or empty; -1: a class of its own
-  std::vector<int32_t> failed;             // rising
-  TimingSums timings;
+  std::vector<eval::JudgedPicture> judged;  // classifiers, pictures that did not fail
+  std::vector<int32_t> judged_pictures;     // their indices
 };
 
-// What a state belongs to, and where it was made.
-struct CheckpointKey {
+struct EvaluateState {
+  int64_t done = 0;  // pictures
+  RunState main;
+  RunState against;
+  std::vector<int32_t> failed;  // pictures
+  StageSeconds seconds;         // of the main run
+};
+
+struct CheckpointHeader {
   std::string spec_sha256;
-  std::string inputs_sha256;
-  int threads = 1;
+  int64_t threads = 0;
   std::string isa;
 };
 
-absl::Status WriteCheckpoint(const EvaluateState& state, const CheckpointKey& key,
-                             base::ByteSink& sink);
-
-struct ReadState {
-  EvaluateState state;
-  CheckpointKey key;  // as it was written
-};
-// Errors: kInvalidArgument, BAD_FILE - no checkpoint of an evaluation, another layout, numbers that
-// contradict each other; the reader's.
-absl::StatusOr<ReadState> ReadCheckpoint(const base::RandomAccessReader& reader);
+absl::Status WriteState(const EvaluateState& state, const CheckpointHeader& header,
+                        base::ByteSink& sink);
+// Errors: kInvalidArgument, BAD_FILE - not such a file, or lists that do not fit each other;
+// kFailedPrecondition - of another spec.
+absl::StatusOr<EvaluateState> ReadState(const base::RandomAccessReader& reader,
+                                        std::string_view spec_sha256);
 
 }  // namespace lbw::tasks
 

@@ -6,50 +6,105 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "base/strings.h"
-#include "base/tensor.h"
+#include "detect/image/image.h"
 
 namespace lbw::tasks {
 namespace {
 
-double Ms(const base::Stopwatch& watch) { return static_cast<double>(watch.ElapsedNs()) * 1e-6; }
+constexpr int64_t kMostPicturesARun = 8;
 
-base::Tensor Stack(const Network& network, const PredictOrder& order) {
-  base::Tensor batch(base::DType::kF32,
-                     {static_cast<int64_t>(order.pictures.size()), network.input.channels(),
-                      network.input.height, network.input.width});
-  const absl::Span<float> rows = batch.mutable_as<float>();
-  const size_t elements = network.input_elements();
-  for (size_t i = 0; i < order.pictures.size(); ++i) {
-    const std::vector<float>& input = order.pictures[i]->inputs[order.input];
-    LBW_CHECK(input.size() == elements);
-    std::copy(input.begin(), input.end(), rows.subspan(i * elements, elements).begin());
-  }
-  return batch;
+double Seconds(const base::Stopwatch& watch) {
+  return static_cast<double>(watch.ElapsedNs()) * 1e-9;
 }
 
 }  // namespace
 
-absl::StatusOr<Prediction> Predict(Network& network, const PredictOrder& order) {
-  LBW_CHECK(!order.pictures.empty());
-  Prediction prediction;
-  const base::Tensor batch = Stack(network, order);
-  const base::Stopwatch computing;
-  absl::StatusOr<std::vector<base::Tensor>> outputs =
-      network.executor->Run(batch.view(), order.cancel);
-  if (!outputs.ok()) return base::WithContext(outputs.status(), network.name);
-  prediction.compute_ms = Ms(computing);
-  const base::Stopwatch decoding;
-  for (size_t i = 0; i < order.pictures.size(); ++i) {
-    absl::StatusOr<detect::Decoded> decoded =
-        network.decoder->Decode(*outputs, static_cast<int64_t>(i), order.decode);
-    if (!decoded.ok()) return base::WithContext(decoded.status(), network.name);
-    for (detect::Detection& detection : decoded->detections) {
-      detection.box = detect::ToPicture(detection.box, order.pictures[i]->placements[order.input]);
-    }
-    prediction.pictures.push_back(*std::move(decoded));
+absl::StatusOr<std::unique_ptr<Network>> Network::Load(store::BlobStore& blobs,
+                                                       const std::string& bundle,
+                                                       engine::ExecutorFactory& engine,
+                                                       int threads) {
+  absl::StatusOr<std::unique_ptr<base::RandomAccessReader>> reader = blobs.Open(bundle);
+  if (!reader.ok()) {
+    return base::Error(absl::StatusCode::kDataLoss, base::reason::kDataLoss,
+                       base::StrCat("the bundle ", bundle, " is gone"));
   }
-  prediction.postprocess_ms = Ms(decoding);
-  return prediction;
+  absl::StatusOr<model::Model> model = model::ReadBundle(**reader);
+  if (!model.ok()) {
+    return base::Error(
+        absl::StatusCode::kDataLoss, base::reason::kDataLoss,
+        base::StrCat("the bundle ", bundle, " is damaged: ", base::Std(model.status().message())));
+  }
+  std::unique_ptr<Network> network(new Network);
+  network->model_ = *std::move(model);
+  LBW_ASSIGN_OR_RETURN(network->decoder_, model::MakeDecoder(network->model_));
+  engine::CompileOptions options;
+  options.fetch = network->decoder_->inputs();
+  options.height = network->model_.spec.input.height;
+  options.width = network->model_.spec.input.width;
+  options.threads = threads;
+  LBW_ASSIGN_OR_RETURN(network->executor_,
+                       engine.Compile(network->model_.graph, network->model_.constants, options));
+  const int64_t max_batch = network->model_.graph.max_batch;
+  network->batch_ = max_batch > 0 ? std::min(max_batch, kMostPicturesARun) : kMostPicturesARun;
+  return network;
+}
+
+PreparedPicture Network::Prepare(const std::string& encoded) const {
+  PreparedPicture picture;
+  const base::Stopwatch decode;
+  const absl::StatusOr<detect::Image> image = detect::DecodeImage(base::AsBytes(encoded));
+  picture.decode_seconds = Seconds(decode);
+  picture.status = image.status();
+  if (!image.ok()) return picture;
+  const base::Stopwatch prepare;
+  const detect::InputSpec& input = model_.spec.input;
+  picture.values.resize(static_cast<size_t>(input.channels() * input.height * input.width));
+  picture.status = detect::Preprocess(*image, input, absl::MakeSpan(picture.values));
+  picture.placement = detect::PlacePicture(input, image->width, image->height);
+  picture.preprocess_seconds = Seconds(prepare);
+  return picture;
+}
+
+absl::StatusOr<std::vector<Predicted>> Network::Run(absl::Span<const PreparedPicture> pictures,
+                                                    const detect::DecodeOptions& options,
+                                                    StageSeconds& seconds) {
+  std::vector<Predicted> out(pictures.size());
+  std::vector<size_t> good;
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    out[i].status = pictures[i].status;
+    seconds.decode += pictures[i].decode_seconds;
+    seconds.preprocess += pictures[i].preprocess_seconds;
+    if (pictures[i].status.ok()) good.push_back(i);
+  }
+  if (good.empty()) return out;
+  const detect::InputSpec& input = model_.spec.input;
+  base::Tensor batch(base::DType::kF32, {static_cast<int64_t>(good.size()), input.channels(),
+                                         input.height, input.width});
+  const absl::Span<float> values = batch.mutable_as<float>();
+  size_t at = 0;
+  for (const size_t i : good) {
+    std::copy(pictures[i].values.begin(), pictures[i].values.end(),
+              values.begin() + static_cast<std::ptrdiff_t>(at));
+    at += pictures[i].values.size();
+  }
+  const base::Stopwatch compute;
+  LBW_ASSIGN_OR_RETURN(const std::vector<base::Tensor> outputs,
+                       executor_->Run(batch.view(), base::CancelToken()));
+  seconds.compute += Seconds(compute);
+  const base::Stopwatch postprocess;
+  for (size_t row = 0; row < good.size(); ++row) {
+    Predicted& predicted = out[good[row]];
+    absl::StatusOr<detect::Decoded> decoded =
+        decoder_->Decode(outputs, static_cast<int64_t>(row), options);
+    if (!decoded.ok()) return decoded.status();
+    predicted.classes = std::move(decoded->classes);
+    predicted.detections = std::move(decoded->detections);
+    for (detect::Detection& detection : predicted.detections) {
+      detection.box = detect::ToPicture(detection.box, pictures[good[row]].placement);
+    }
+  }
+  seconds.postprocess += Seconds(postprocess);
+  return out;
 }
 
 }  // namespace lbw::tasks

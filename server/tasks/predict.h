@@ -1,36 +1,75 @@
-// A batch of prepared pictures through a network: boxes or classes of each picture.
-// Private to the room.
-//
-// Threads: the one that loaded the network.
+// A version's network over the pictures of a pack: decoded by threads ahead, run in batches on the
+// calling thread, decoded into boxes or classes in the picture's pixels. The same path as serving.
 #ifndef LBW_TASKS_PREDICT_H_
 #define LBW_TASKS_PREDICT_H_
 
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/cancel.h"
+#include "dataset/pack.h"
 #include "detect/decoder.h"
-#include "tasks/network.h"
-#include "tasks/picture_feed.h"
+#include "engine/executor.h"
+#include "model/model.h"
+#include "store/blob_store.h"
 
 namespace lbw::tasks {
 
-struct Prediction {
-  std::vector<detect::Decoded> pictures;  // as those asked for; boxes in pixels of the picture
-  double compute_ms = 0;                  // of the batch
-  double postprocess_ms = 0;
+// Seconds of each stage, summed over pictures.
+struct StageSeconds {
+  double decode = 0;
+  double preprocess = 0;
+  double compute = 0;
+  double postprocess = 0;
 };
 
-struct PredictOrder {
-  absl::Span<const PreparedPicture* const> pictures;  // good ones; at least one
-  size_t input = 0;                                   // which of PreparedPicture::inputs
-  const detect::DecodeOptions& decode;
-  const base::CancelToken& cancel;
+// Of one picture.
+struct Predicted {
+  absl::Status status;  // its own failure; the rest is empty then
+  std::vector<detect::Detection> detections;
+  std::vector<detect::ClassScore> classes;
 };
-// Errors: the executor's, the decoder's; cancel's.
-absl::StatusOr<Prediction> Predict(Network& network, const PredictOrder& order);
+
+// A pack's picture as a network's input. The inputs of two versions are often the same.
+struct PreparedPicture {
+  absl::Status status;
+  std::vector<float> values;  // [channels, height, width]
+  detect::Placement placement;
+  double decode_seconds = 0;
+  double preprocess_seconds = 0;
+};
+
+class Network {
+ public:
+  // bundle: SHA-256. engine is borrowed. Errors: kDataLoss - the bundle is gone or damaged; those
+  // of the engine.
+  static absl::StatusOr<std::unique_ptr<Network>> Load(store::BlobStore& blobs,
+                                                       const std::string& bundle,
+                                                       engine::ExecutorFactory& engine,
+                                                       int threads);
+  const model::ModelSpec& spec() const { return model_.spec; }
+  bool is_classifier() const { return model_.spec.head.kind == "logits"; }
+  // At most so many pictures at a time.
+  int64_t batch() const { return batch_; }
+  // From any thread.
+  PreparedPicture Prepare(const std::string& encoded) const;
+  // From one thread, always the same. At most batch() pictures; those that failed are passed
+  // through.
+  absl::StatusOr<std::vector<Predicted>> Run(absl::Span<const PreparedPicture> pictures,
+                                             const detect::DecodeOptions& options,
+                                             StageSeconds& seconds);
+
+ private:
+  Network() = default;
+  model::Model model_;
+  std::unique_ptr<detect::Decoder> decoder_;
+  std::unique_ptr<engine::Executor> executor_;
+  int64_t batch_ = 1;
+};
 
 }  // namespace lbw::tasks
 

@@ -20,7 +20,7 @@
 #include "registry/datasets.h"
 #include "registry/evaluations.h"
 #include "registry/registry.h"
-#include "store/artifact_store.h"
+#include "store/blob_store.h"
 
 namespace lbw::tasks {
 
@@ -31,6 +31,7 @@ struct TaskContext {
   registry::Registry* registry = nullptr;  // all borrowed
   registry::Datasets* datasets = nullptr;
   registry::Evaluations* evaluations = nullptr;
+  store::BlobStore* blobs = nullptr;
 };
 // The worker's side.
 std::unique_ptr<jobs::JobKinds> NewJobKinds(const TaskContext& context);

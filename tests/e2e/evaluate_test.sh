@@ -23,7 +23,7 @@ sys.exit(abs(got - want) > limit)' "$@" || fail "$1 is off"
 # value FILE PATH: a number of a job's result, e.g. voc.map_50
 value() {
   python3 -c 'import json, sys
-value = json.load(open(sys.argv[1]))["result"]["evaluation"]
+value = json.load(open(sys.argv[1]))
 for key in sys.argv[2].split("."): value = value[key]
 print(value)' "$1" "$2"
 }

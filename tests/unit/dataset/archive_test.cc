@@ -13,7 +13,6 @@
 namespace lbw::dataset {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 const UnpackProgress kNoProgress;

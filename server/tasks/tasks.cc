@@ -1,0 +1,157 @@
+#include "tasks/tasks.h"
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "base/ids.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "store/artifact_rows.h"
+#include "tasks/check_dataset.h"
+#include "tasks/evaluate.h"
+#include "tasks/evaluate_report.h"
+#include "tasks/evaluate_spec.h"
+#include "tasks/json.h"
+
+namespace lbw::tasks {
+namespace {
+
+base::Error UnknownKind(std::string_view kind) {
+  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
+                     base::StrCat("this program has no jobs of kind ", kind));
+}
+
+// Now, as a Timestamp in JSON.
+std::string TimeText(int64_t now_us) {
+  return absl::FormatTime("%Y-%m-%d%ET%H:%M:%E6SZ", absl::FromUnixMicros(now_us),
+                          absl::UTCTimeZone());
+}
+
+class Kinds final : public jobs::JobKinds {
+ public:
+  explicit Kinds(const TaskContext& context) : context_(context) {}
+
+  std::vector<std::string> names() const override {
+    return {std::string(kEvaluate), std::string(kCheckDataset)};
+  }
+
+  absl::StatusOr<std::string> Prepare(const jobs::Job& job) override {
+    if (job.kind == kEvaluate) return PrepareEvaluate(job, *context_.registry, *context_.datasets);
+    if (job.kind == kCheckDataset) return PrepareCheckDataset(job);
+    return UnknownKind(job.kind);
+  }
+
+  absl::Status Apply(store::Session& session, const jobs::Job& job,
+                     std::string& result_json) override {
+    LBW_ASSIGN_OR_RETURN(Json result, ParseObject(result_json, "the job's result"));
+    if (job.kind == kEvaluate) {
+      LBW_RETURN_IF_ERROR(ApplyEvaluation(session, job, result));
+    } else if (job.kind == kCheckDataset) {
+      LBW_RETURN_IF_ERROR(ApplyDataset(session, job, result));
+    } else {
+      return UnknownKind(job.kind);
+    }
+    result_json = Dump(result);
+    return absl::OkStatus();
+  }
+
+  absl::Status ApplyFailure(store::Session& session, const jobs::Job& job) override {
+    if (job.kind != kCheckDataset) return absl::OkStatus();
+    LBW_ASSIGN_OR_RETURN(const std::string name, DatasetOf(job));
+    const std::string error = job.state == jobs::JobState::kCancelled
+                                  ? std::string("its check was cancelled")
+                                  : job.error.message;
+    return context_.datasets->Fail(session, name, job.id, error);
+  }
+
+ private:
+  static absl::StatusOr<std::string> DatasetOf(const jobs::Job& job) {
+    LBW_ASSIGN_OR_RETURN(const Json spec, ParseObject(job.spec_json, "the job's spec"));
+    LBW_ASSIGN_OR_RETURN(const std::string name, TextOf(spec, "dataset"));
+    return base::ParseDatasetName(name, "dataset");
+  }
+
+  absl::Status ApplyEvaluation(store::Session& session, const jobs::Job& job, Json& result) {
+    LBW_ASSIGN_OR_RETURN(const EvaluateSpec spec, ParseEvaluateSpec(job.spec_json));
+    Json& report = result["evaluation"];
+    if (!report.is_object()) {
+      return base::Error(absl::StatusCode::kInternal, base::reason::kInternal,
+                         "the job's result has no evaluation");
+    }
+    report["name"] = base::EvaluationName(job.id);
+    report["job"] = base::JobName(job.id);
+    report["create_time"] = TimeText(session.NowUs());
+    registry::Evaluation evaluation;
+    evaluation.id = job.id;
+    evaluation.model = spec.version.model;
+    evaluation.version = *spec.version.version;
+    evaluation.dataset = spec.dataset;
+    LBW_ASSIGN_OR_RETURN(const std::string pack, TextOf(report, "pack_artifact"));
+    LBW_ASSIGN_OR_RETURN(evaluation.pack_artifact, base::ParseArtifactName(pack, "pack_artifact"));
+    evaluation.split = spec.split;
+    evaluation.job = job.id;
+    if (spec.against.has_value()) {
+      evaluation.against = base::VersionName(spec.against->model, *spec.against->version);
+    }
+    evaluation.create_time = absl::FromUnixMicros(session.NowUs());
+    evaluation.options_json = ComparableOptions(spec.options_json);
+    LBW_ASSIGN_OR_RETURN(evaluation.metric, TextOf(report, "metric"));
+    evaluation.metrics = MetricsOf(report);
+    evaluation.summary_json = Dump(Summary(report));
+    evaluation.result_json = Dump(report);
+    return context_.evaluations->Insert(session, evaluation);
+  }
+
+  absl::Status ApplyDataset(store::Session& session, const jobs::Job& job, Json& result) {
+    LBW_ASSIGN_OR_RETURN(const std::string name, DatasetOf(job));
+    LBW_ASSIGN_OR_RETURN(const std::string defects, TextOf(result, "defects_blob"));
+    Json& summary = result["dataset"];
+    registry::Datasets::Checked checked;
+    LBW_ASSIGN_OR_RETURN(const std::string pack, TextOf(summary, "pack_artifact"));
+    LBW_ASSIGN_OR_RETURN(checked.pack_artifact, base::ParseArtifactName(pack, "pack_artifact"));
+    LBW_ASSIGN_OR_RETURN(const int64_t bytes, IntegerOf(summary, "pack_bytes"));
+    checked.pack_bytes = static_cast<uint64_t>(bytes);
+    LBW_ASSIGN_OR_RETURN(const auto reader, context_.blobs->Open(defects));
+    constexpr uint64_t kMostDefectBytes = uint64_t{64} << 20;
+    LBW_ASSIGN_OR_RETURN(checked.defects_json, base::ReadAll(*reader, kMostDefectBytes));
+    store::ArtifactRow row;
+    row.artifact.sha256 = checked.pack_artifact;
+    row.artifact.size_bytes = checked.pack_bytes;
+    row.artifact.format = store::ArtifactFormat::kOther;
+    row.artifact.display_name = base::StrCat(name, ".pack");
+    row.origin = store::ArtifactOrigin::kBundle;  // it goes when no dataset and no job needs it
+    LBW_RETURN_IF_ERROR(store::PutArtifact(session, row).status());
+    result.erase("defects_blob");
+    summary["state"] = "DATASET_STATE_READY";
+    summary["job"] = base::JobName(job.id);
+    checked.summary_json = Dump(summary);
+    return context_.datasets->Publish(session, name, job.id, checked);
+  }
+
+  const TaskContext context_;
+};
+
+class Runner final : public jobs::JobRunner {
+ public:
+  explicit Runner(engine::ExecutorFactory& engine) : engine_(engine) {}
+  absl::StatusOr<std::string> Run(const jobs::JobContext& context) override {
+    if (context.kind == kEvaluate) return RunEvaluate(context, engine_);
+    if (context.kind == kCheckDataset) return RunCheckDataset(context);
+    return UnknownKind(context.kind);
+  }
+
+ private:
+  engine::ExecutorFactory& engine_;
+};
+
+}  // namespace
+
+std::unique_ptr<jobs::JobKinds> NewJobKinds(const TaskContext& context) {
+  return std::make_unique<Kinds>(context);
+}
+
+std::unique_ptr<jobs::JobRunner> NewJobRunner(engine::ExecutorFactory& engine) {
+  return std::make_unique<Runner>(engine);
+}
+
+}  // namespace lbw::tasks
