@@ -93,7 +93,14 @@ absl::StatusOr<std::optional<NextJob>> FindOldest(Session& session, const Top& t
   return oldest;
 }
 
+// The submitter's row keeps the turn that the lane held.
 absl::Status CloseLane(Session& session, const Lane& lane) {
+  LBW_RETURN_IF_ERROR(
+      session
+          .Execute("UPDATE submitters SET last_lease_us = COALESCE((SELECT MAX(last_lease_us) FROM "
+                   "job_lanes WHERE submitter = $1), last_lease_us) WHERE submitter = $1",
+                   {lane.submitter})
+          .status());
   return session
       .Execute("DELETE FROM job_lanes WHERE submitter = $1 AND kind = $2 AND priority = $3",
                {lane.submitter, lane.kind, lane.priority})
@@ -111,7 +118,8 @@ absl::Status OpenLane(Session& session, const Lane& lane) {
   return session
       .Execute(
           "INSERT INTO job_lanes (submitter, kind, priority, last_lease_us) SELECT submitter, "
-          "$2, $3, last_lease_us FROM submitters WHERE submitter = $1 ON CONFLICT DO NOTHING",
+          "$2, $3, COALESCE((SELECT MAX(last_lease_us) FROM job_lanes WHERE submitter = $1), "
+          "last_lease_us) FROM submitters WHERE submitter = $1 ON CONFLICT DO NOTHING",
           {lane.submitter, lane.kind, lane.priority})
       .status();
 }
@@ -163,14 +171,10 @@ absl::Status TakeTurn(Session& session, const NextJob& next) {
                       {lane.kind, lane.priority}));
   const int64_t turn_us = std::max(session.NowUs(), newest.front().Int(0) + 1);
   LBW_RETURN_IF_ERROR(session
-                          .Execute("UPDATE submitters SET last_lease_us = $2 WHERE submitter = $1",
+                          .Execute("UPDATE job_lanes SET last_lease_us = $2 WHERE submitter = $1",
                                    {lane.submitter, turn_us})
                           .status());
-  if (next.last) LBW_RETURN_IF_ERROR(CloseLane(session, lane));
-  return session
-      .Execute("UPDATE job_lanes SET last_lease_us = $2 WHERE submitter = $1",
-               {lane.submitter, turn_us})
-      .status();
+  return next.last ? CloseLane(session, lane) : absl::OkStatus();
 }
 
 }  // namespace lbw::jobs

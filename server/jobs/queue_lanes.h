@@ -2,7 +2,8 @@
 //
 // A lane is a row for the ready jobs (QUEUED, not waiting for a retry) of one kind, priority and
 // submitter. Every ready job has its lane; a lane may be empty and is then removed when it is met.
-// Lanes of a kind and priority stand in the order of their submitters' last leases.
+// Lanes of a kind and priority stand in the order of their submitters' last leases; a submitter's
+// own row knows its last lease only while it has no lane (a lease then writes one row less).
 // Everything here runs inside a transaction of its caller.
 // Cost:      seeks; rows read: as many as workers run jobs, never as many as jobs are queued.
 #ifndef LBW_JOBS_QUEUE_LANES_H_

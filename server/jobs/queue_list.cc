@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -42,12 +43,16 @@ std::string UsesSql(const std::string& place, const Condition& condition, Clause
 
 std::string ConditionSql(const Condition& condition, Clause& clause) {
   if (condition.field == Field::kState && condition.value == "active") {
-    return "state IN ('QUEUED', 'RUNNING', 'PAUSING', 'PAUSED', 'CANCELLING')";
+    return "end_us IS NULL";
   }
   const std::string place = clause.Place(condition.value);
   switch (condition.field) {
-    case Field::kState:
-      return base::StrCat("state = ", place);
+    case Field::kState: {
+      const std::optional<JobState> state = ParseState(condition.value);
+      const bool ended = state && HasEnded(*state);
+      // So that the few that have not ended are found by their index.
+      return base::StrCat("state = ", place, ended ? "" : " AND end_us IS NULL");
+    }
     case Field::kKind:
       return base::StrCat("kind = ", place);
     case Field::kSubmitter:

@@ -153,6 +153,16 @@ absl::Status ReferArtifacts(Session& session, const JobRow& row) {
   return absl::OkStatus();
 }
 
+enum class By : int8_t { kLess = -1, kMore = 1 };
+absl::Status Tally(Session& session, const std::string& kind, JobState state, By by) {
+  return session
+      .Execute(
+          "INSERT INTO job_counts (kind, state, count) VALUES ($1, $2, $3) ON CONFLICT (kind, "
+          "state) DO UPDATE SET count = job_counts.count + excluded.count",
+          {kind, std::string(Name(state)), static_cast<int64_t>(by)})
+      .status();
+}
+
 // What goes with a state besides the state.
 void SetTimesOf(Job& job, absl::Time now) {
   job.update_time = now;
@@ -256,6 +266,7 @@ absl::Status JobRows::Insert(JobRow& row) {
   job.last_cursor = 1;
   row.kept_events = 1;
   LBW_RETURN_IF_ERROR(InsertRow(session_, row));
+  LBW_RETURN_IF_ERROR(Tally(session_, job.kind, job.state, By::kMore));
   LBW_RETURN_IF_ERROR(InsertUsesAndLabels(session_, job));
   LBW_RETURN_IF_ERROR(ReferArtifacts(session_, row));
   LBW_RETURN_IF_ERROR(InsertStateEvent(session_, row, StateNote{}));
@@ -268,6 +279,8 @@ absl::Status JobRows::Move(JobRow& row, JobState to, std::string_view reason) {
   StateNote note;
   note.worker = job.worker;
   note.reason = reason;
+  LBW_RETURN_IF_ERROR(Tally(session_, job.kind, job.state, By::kLess));
+  LBW_RETURN_IF_ERROR(Tally(session_, job.kind, to, By::kMore));
   job.state = to;
   SetTimesOf(job, Now());
   ++job.last_cursor;
@@ -281,6 +294,7 @@ absl::Status JobRows::Move(JobRow& row, JobState to, std::string_view reason) {
 
 absl::Status JobRows::Remove(const JobRow& row) {
   const std::string& id = row.job.id;
+  LBW_RETURN_IF_ERROR(Tally(session_, row.job.kind, row.job.state, By::kLess));
   LBW_RETURN_IF_ERROR(DropAllCheckpoints(session_, row));
   LBW_RETURN_IF_ERROR(
       session_.Execute("DELETE FROM artifact_references WHERE owner = $1", {ReferenceOwner(id)})

@@ -41,7 +41,7 @@ absl::StatusOr<std::vector<JobCount>> CountJobs(Session& session) {
   LBW_ASSIGN_OR_RETURN(
       const std::vector<Row> rows,
       session.Execute(
-          "SELECT kind, state, COUNT(*) FROM jobs GROUP BY state, kind ORDER BY kind, state"));
+          "SELECT kind, state, count FROM job_counts WHERE count <> 0 ORDER BY kind, state"));
   std::vector<JobCount> counts;
   for (const Row& row : rows) {
     const std::optional<JobState> state = ParseState(row.Text(1));
@@ -51,10 +51,10 @@ absl::StatusOr<std::vector<JobCount>> CountJobs(Session& session) {
 }
 
 absl::StatusOr<int64_t> CountActive(Session& session) {
-  LBW_ASSIGN_OR_RETURN(const std::vector<Row> rows,
-                       session.Execute("SELECT COUNT(*) FROM jobs WHERE state IN ('QUEUED', "
-                                       "'RUNNING', 'PAUSING', 'PAUSED', 'CANCELLING')"));
-  return rows.front().Int(0);
+  LBW_ASSIGN_OR_RETURN(const std::vector<JobCount> counts, CountJobs(session));
+  int64_t active = 0;
+  for (const JobCount& count : counts) active += HasEnded(count.state) ? 0 : count.count;
+  return active;
 }
 
 absl::StatusOr<std::vector<Queue::CheckpointAge>> OldestCheckpoints(Session& session) {

@@ -128,14 +128,17 @@ constexpr std::array<std::string_view, 31> kJobs = {
 ))",
     "CREATE INDEX jobs_by_queue ON jobs (kind, priority, submitter, create_us, id) "
     "WHERE state = 'QUEUED' AND ready = 1",
-    // state and ready stand in it for SQLite's planner, which would take jobs_by_state otherwise.
-    "CREATE INDEX jobs_by_retry ON jobs (state, ready, retry_us) "
-    "WHERE state = 'QUEUED' AND ready = 0",
+    "CREATE INDEX jobs_by_retry ON jobs (retry_us) WHERE state = 'QUEUED' AND ready = 0",
     "CREATE INDEX jobs_by_lease ON jobs (lease_expire_us, submitter) "
     "WHERE lease_expire_us IS NOT NULL",
-    "CREATE INDEX jobs_by_state ON jobs (state, kind)",
     "CREATE INDEX jobs_by_time ON jobs (create_us, id)",
-    "CREATE INDEX jobs_by_end ON jobs (end_us) WHERE end_us IS NOT NULL",
+    "CREATE INDEX jobs_by_end ON jobs (end_us, create_us, id)",
+    R"(CREATE TABLE job_counts (
+  kind TEXT NOT NULL,
+  state TEXT NOT NULL,
+  count BIGINT NOT NULL,
+  PRIMARY KEY (kind, state)
+))",
     R"(CREATE TABLE job_lanes (
   submitter TEXT NOT NULL,
   kind TEXT NOT NULL,

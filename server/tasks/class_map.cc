@@ -49,23 +49,32 @@ absl::StatusOr<ClassMap> MapClasses(const std::vector<std::string>& model,
     return map;
   }
   std::map<std::string, size_t> exact;
-  std::map<std::string, size_t> folded;
+  std::multimap<std::string, size_t> folded;
   for (size_t i = 0; i < model.size(); ++i) {
     exact.emplace(model[i], i);
     folded.emplace(Folded(model[i]), i);
   }
-  std::vector<std::string> missing;
+  // Equal labels first: a similar one must not take the class of a label that is the same.
+  std::vector<size_t> similar;
   for (size_t d = 0; d < dataset.size(); ++d) {
-    auto found = exact.find(dataset[d]);
+    const auto found = exact.find(dataset[d]);
     if (found == exact.end()) {
-      found = folded.find(Folded(dataset[d]));
-      if (found == folded.end() || map.to_dataset[found->second] >= 0) {
-        missing.push_back(dataset[d]);
-        continue;
-      }
-      map.notes.push_back(base::StrCat("the dataset's class ", dataset[d],
-                                       " is taken as the model's ", model[found->second]));
+      similar.push_back(d);
+    } else {
+      map.to_dataset[found->second] = static_cast<int32_t>(d);
     }
+  }
+  std::vector<std::string> missing;
+  for (const size_t d : similar) {
+    const std::string key = Folded(dataset[d]);
+    const auto found = folded.find(key);
+    // Of two that are similar nobody knows which is meant.
+    if (folded.count(key) != 1 || map.to_dataset[found->second] >= 0) {
+      missing.push_back(dataset[d]);
+      continue;
+    }
+    map.notes.push_back(base::StrCat("the dataset's class ", dataset[d],
+                                     " is taken as the model's ", model[found->second]));
     map.to_dataset[found->second] = static_cast<int32_t>(d);
   }
   if (!missing.empty()) {

@@ -18,7 +18,8 @@ struct ClassMap {
 };
 
 // Every class of the dataset must be one of the model's. Labels are equal, or equal but for case,
-// spaces, '_' and '-' (a note says so). A dataset whose classes are the numbers 0 .. n-1 fits a
+// spaces, '_' and '-' (a note says so), where only one of the model's is and no other label of the
+// dataset means it. A dataset whose classes are the numbers 0 .. n-1 fits a
 // model with n classes by index.
 // Errors: kFailedPrecondition, BAD_DATASET - names the dataset's labels that the model lacks, and
 // the model's.

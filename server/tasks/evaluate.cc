@@ -58,6 +58,7 @@ class Evaluation {
                     size_t first);
   absl::Status Judge(const Contender& contender, const Predicted& predicted, int32_t index,
                      RunState& run);
+  std::string Fingerprint() const;
   absl::Status Checkpoint();
   absl::Status Obey();
   void Report();
@@ -167,11 +168,16 @@ absl::Status Evaluation::ReadTruth() {
   return absl::OkStatus();
 }
 
+// What a checkpoint belongs to: names may mean other content by now, digests do not.
+std::string Evaluation::Fingerprint() const {
+  return base::Sha256Hex(
+      base::AsBytes(base::StrCat(context_.spec_json, "\n", context_.inputs_json)));
+}
+
 absl::Status Evaluation::Resume() {
   if (context_.checkpoint.empty()) return absl::OkStatus();
   LBW_ASSIGN_OR_RETURN(const auto reader, context_.blobs->Open(context_.checkpoint));
-  absl::StatusOr<EvaluateState> state =
-      ReadState(*reader, base::Sha256Hex(base::AsBytes(context_.spec_json)));
+  absl::StatusOr<EvaluateState> state = ReadState(*reader, Fingerprint());
   if (!state.ok() || state->done > static_cast<int64_t>(pictures_.size())) {
     link_.Say(jobs::JobLink::Severity::kWarning,
               base::StrCat("the checkpoint cannot be used, from the start again: ",
@@ -233,7 +239,7 @@ absl::Status Evaluation::Judge(const Contender& contender, const Predicted& pred
   }
   eval::JudgedPicture judged;
   judged.label = labels_[static_cast<size_t>(index)];
-  judged.rank = static_cast<int32_t>(predicted.classes.size());
+  judged.rank = static_cast<int32_t>(truth_.labels.size()) - 1;  // where it is not among them
   // Classes that the dataset does not have stand in nobody's way.
   int32_t rank = 0;
   bool first = true;
@@ -297,7 +303,7 @@ absl::Status Evaluation::Checkpoint() {
   LBW_ASSIGN_OR_RETURN(const auto hold, context_.blobs->Acquire(store::BlobStore::Access::kName));
   LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, context_.blobs->NewBlob());
   CheckpointHeader header;
-  header.spec_sha256 = base::Sha256Hex(base::AsBytes(context_.spec_json));
+  header.spec_sha256 = Fingerprint();
   header.threads = Threads();
   header.isa = CpuIsa();
   LBW_RETURN_IF_ERROR(WriteState(state_, header, *blob));

@@ -155,17 +155,30 @@ absl::StatusOr<Json> Classification(const Truth& truth, const EvaluateSpec& spec
   return out;
 }
 
+// Over the pictures that both could judge: each may have failed at another.
+std::optional<double> SameTop1(const RunState& main, const RunState& against) {
+  std::map<int32_t, int32_t> predicted;
+  for (size_t i = 0; i < against.judged.size(); ++i) {
+    predicted[against.judged_pictures[i]] = against.judged[i].predicted;
+  }
+  int64_t both = 0;
+  int64_t same = 0;
+  for (size_t i = 0; i < main.judged.size(); ++i) {
+    const auto other = predicted.find(main.judged_pictures[i]);
+    if (other == predicted.end()) continue;
+    ++both;
+    same += other->second == main.judged[i].predicted ? 1 : 0;
+  }
+  if (both == 0) return std::nullopt;
+  return static_cast<double>(same) / static_cast<double>(both);
+}
+
 absl::StatusOr<Json> Agreement(const Truth& truth, const EvaluateSpec& spec,
                                const EvaluateState& state) {
   Json out;
   out["against"] = base::VersionName(spec.against->model, *spec.against->version);
   if (truth.task == dataset::Task::kClassification) {
-    size_t same = 0;
-    const size_t count = std::min(state.main.judged.size(), state.against.judged.size());
-    for (size_t i = 0; i < count; ++i) {
-      same += state.main.judged[i].predicted == state.against.judged[i].predicted ? 1 : 0;
-    }
-    if (count > 0) out["same_top1"] = static_cast<double>(same) / static_cast<double>(count);
+    Put(out, "same_top1", SameTop1(state.main, state.against));
     return out;
   }
   eval::AgreementOptions options;

@@ -82,7 +82,14 @@ absl::StatusOr<EvaluateSpec> ParseEvaluateSpec(std::string_view spec_json) {
     LBW_ASSIGN_OR_RETURN(spec.against, ParseVersion(against, "against"));
   }
   const auto options = json.find("options");
-  spec.options_json = options != json.end() && options->is_object() ? *options : Json::object();
+  spec.options_json =
+      options != json.end() && !options->is_null() ? *options : Json(Json::object());
+  if (!spec.options_json.is_object()) {
+    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
+                       base::StrCat("options must be an object: got ",
+                                    Dump(spec.options_json).substr(0, 100)))
+        .Field("options");
+  }
   LBW_ASSIGN_OR_RETURN(spec.options, ParseOptions(spec.options_json));
   return spec;
 }

@@ -110,6 +110,16 @@ absl::StatusOr<RunState> ReadRun(const SafetensorsFile& file, const std::string&
   return run;
 }
 
+// Rising indices of pictures that are done.
+bool IsWithin(const std::vector<int32_t>& pictures, int64_t done) {
+  int64_t last = -1;
+  for (const int32_t picture : pictures) {
+    if (picture <= last || picture >= done) return false;
+    last = picture;
+  }
+  return true;
+}
+
 }  // namespace
 
 absl::Status WriteState(const EvaluateState& state, const CheckpointHeader& header,
@@ -161,6 +171,16 @@ absl::StatusOr<EvaluateState> ReadState(const base::RandomAccessReader& reader,
   LBW_ASSIGN_OR_RETURN(const std::vector<double> seconds,
                        ReadList<double>(file, "state.seconds", base::DType::kF64));
   if (seconds.size() != 4) return BadCheckpoint("state.seconds");
+  if (!IsWithin(state.failed, state.done)) return BadCheckpoint("state.failed");
+  for (const RunState* const run : {&state.main, &state.against}) {
+    const bool found_fit =
+        std::all_of(run->found.begin(), run->found.end(), [&](const eval::FoundBox& found) {
+          return found.image_index >= 0 && found.image_index < state.done;
+        });
+    if (!found_fit || !IsWithin(run->judged_pictures, state.done)) {
+      return BadCheckpoint("a picture that is not done yet");
+    }
+  }
   state.seconds = {seconds[0], seconds[1], seconds[2], seconds[3]};
   return state;
 }

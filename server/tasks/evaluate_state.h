@@ -38,7 +38,7 @@ struct EvaluateState {
 };
 
 struct CheckpointHeader {
-  std::string spec_sha256;
+  std::string spec_sha256;  // of the spec and of the digests that its names stood for
   int64_t threads = 0;
   std::string isa;
 };

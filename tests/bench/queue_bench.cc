@@ -200,7 +200,8 @@ struct Figures {
 };
 
 Figures Measure(const std::string& folder, int workers, int rounds) {
-  std::vector<std::unique_ptr<Worker>> all;  // before this process opens the database
+  Connect(folder);                           // makes the tables
+  std::vector<std::unique_ptr<Worker>> all;  // forked while this process has no connection
   for (int i = 0; i < workers; ++i) all.push_back(std::make_unique<Worker>(folder, i));
   const Connection connection = Connect(folder);
   JobDraft draft;

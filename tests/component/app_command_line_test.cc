@@ -55,7 +55,7 @@ TEST(ParseCommandLine, WhatItDoesNotKnowIsNamed) {
     return std::string(line.status().message());
   };
   EXPECT_THAT(message({}), HasSubstr("a command is missing"));
-  EXPECT_THAT(message({"worker"}), HasSubstr("unknown command worker"));
+  EXPECT_THAT(message({"work"}), HasSubstr("unknown command work"));
   EXPECT_THAT(message({"serve", "--lisen", "x"}), HasSubstr("--lisen"));
   EXPECT_THAT(message({"serve", "--listen"}), HasSubstr("--listen"));
   EXPECT_THAT(message({"serve", "extra"}), HasSubstr("extra"));

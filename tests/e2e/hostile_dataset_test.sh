@@ -85,7 +85,7 @@ refused() {
 }
 refused dotdot dotdot.zip '\.\.'
 refused absolute absolute.zip 'absolute|/tmp/lbw-outside'
-refused backslash backslash.zip 'backslash'
+refused backslash backslash.zip 'backslash|\.\.'
 refused symlink symlink.tar 'link'
 refused hardlink hardlink.tar 'link'
 refused device device.tar 'device|not a (regular )?file'

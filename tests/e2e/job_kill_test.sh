@@ -10,5 +10,5 @@ rounds=${2:-20}
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 [[ -x $BIN/lbw-demo-assets ]] || { echo "lbw-demo-assets is not built"; exit 77; }
-"$BIN/lbw-demo-assets" "$WORK/discs" 96 320 7 >/dev/null
+"$BIN/lbw-demo-assets" "$WORK/discs" 192 480 7 >/dev/null
 python3 "$root/tests/e2e/job_soak.py" --bin "$BIN" --work "$WORK" --rounds "$rounds" --seed "${SEED:-$RANDOM}"

@@ -22,7 +22,7 @@ from pathlib import Path
 
 FLAGS = ["--jobs-lease=3s", "--jobs-backoff=50ms", "--log-level=warning"]
 SPECS = [  # version, pictures, against
-    (1, 96, None), (2, 96, None), (3, 96, 1), (1, 64, 2), (2, 80, 1), (3, 72, None)]
+    (1, 192, None), (2, 192, None), (3, 176, 1), (1, 128, 2), (2, 160, 1), (3, 144, None)]
 CHECKPOINT_EVERY = 8
 
 
@@ -193,10 +193,14 @@ def leased(database):
 def kill_one(service, database, rng):
     """One kill -9 at a random moment. Returns (target, state), or None where the target was gone."""
     target = rng.choices(["child", "worker", "server"], weights=[6, 2, 2])[0]
-    wait_until("a job that runs", lambda: (service.keep_running(), leased(database))[1])
-    time.sleep(rng.uniform(0.0, 0.9))
-    rows = leased(database)
-    row = rng.choice(rows) if rows else None
+    # Most kills are meant for a child that has something to lose: a checkpoint behind it, pictures before it.
+    inside = rng.random() < 0.75
+    rows = wait_until("a job that runs", lambda: (service.keep_running(), [
+        row for row in leased(database) if not inside or (row[4] is not None and row[2] + CHECKPOINT_EVERY < row[3])])[1])
+    time.sleep(rng.uniform(0.0, 0.1 if inside else 0.9))
+    chosen = rng.choice(rows)[0]
+    # As it stands now.
+    row = next((row for row in leased(database) if row[0] == chosen), None)
     if target == "server":
         pid = service.server.pid
     else:

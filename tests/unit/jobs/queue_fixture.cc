@@ -151,6 +151,7 @@ std::string QueueTest::Dump() {
       "SELECT quote(submitter)||quote(last_lease_us) FROM submitters ORDER BY submitter",
       "SELECT quote(submitter)||quote(kind)||quote(priority)||quote(last_lease_us) FROM job_lanes "
       "ORDER BY submitter, kind, priority",
+      "SELECT quote(kind)||quote(state)||quote(count) FROM job_counts ORDER BY kind, state",
       "SELECT quote(job)||quote(cursor)||quote(json) FROM job_events ORDER BY job, cursor",
       "SELECT quote(job)||quote(sha256)||quote(number)||quote(best) FROM job_checkpoints ORDER BY "
       "job, sha256",

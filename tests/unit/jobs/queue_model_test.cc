@@ -255,6 +255,11 @@ void QueueModelTest::Compare() {
     ASSERT_EQ(History(id), expected.history);
     ASSERT_EQ(job.end_time.has_value(), HasEnded(expected.state));
   }
+  // The counters agree with the rows.
+  ASSERT_EQ(Count("SELECT COUNT(*) FROM (SELECT kind, state, COUNT(*) AS n FROM jobs GROUP BY "
+                  "kind, state EXCEPT SELECT kind, state, count FROM job_counts)"),
+            0);
+  ASSERT_EQ(Count("SELECT SUM(count) FROM job_counts"), Count("SELECT COUNT(*) FROM jobs"));
   // Every ready job has its lane.
   ASSERT_EQ(Count("SELECT COUNT(*) FROM jobs WHERE state = 'QUEUED' AND ready = 1 AND NOT EXISTS "
                   "(SELECT 1 FROM job_lanes WHERE submitter = jobs.submitter AND kind = jobs.kind "
@@ -268,7 +273,8 @@ void QueueModelTest::Play(uint32_t seed, int steps) {
   QueueLimits limits;
   limits.retry.max_attempts = 3;
   Reopen(limits);
-  for (const std::string_view table : {"job_events", "jobs", "submitters", "job_lanes"}) {
+  for (const std::string_view table :
+       {"job_events", "jobs", "submitters", "job_lanes", "job_counts"}) {
     const absl::Status status = database_->Transaction([&](store::Session& session) {
       return session.Execute(base::StrCat("DELETE FROM ", table)).status();
     });

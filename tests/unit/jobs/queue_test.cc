@@ -804,6 +804,12 @@ TEST_F(QueueTest, CountsAndAgesByKind) {
   ASSERT_THAT(ages, SizeIs(1));
   EXPECT_EQ(ages[0].kind, "evaluate");
   EXPECT_EQ(ages[0].age, absl::Seconds(107));
+  // A job that is deleted is counted no more.
+  const std::string gone = Create("ann", 0, "gone").id;
+  ASSERT_TRUE(queue_->Ask(gone, Wish::kCancel).ok());
+  EXPECT_THAT(queue_->Counts().value(), SizeIs(3));
+  ASSERT_TRUE(queue_->Delete(gone).ok());
+  EXPECT_THAT(queue_->Counts().value(), SizeIs(2));
 }
 
 TEST_F(QueueTest, AChangeIsHeardOf) {

@@ -129,7 +129,11 @@ TEST(Metrics, AsksTheStoreAtEveryScrape) {
   const auto metrics = NewMetrics({.version = "v"});
   EXPECT_THAT(metrics->Scrape(), HasSubstr("lbw_artifacts 0\n"));
   uint64_t artifacts = 5;
-  metrics->SetStoreNumbers([&] { return Metrics::StoreNumbers{artifacts++, 0, 0}; });
+  metrics->SetStoreNumbers([&] {
+    Metrics::StoreNumbers numbers;
+    numbers.artifacts = artifacts++;
+    return numbers;
+  });
   EXPECT_THAT(metrics->Scrape(), HasSubstr("lbw_artifacts 5\n"));
   EXPECT_THAT(metrics->Scrape(), HasSubstr("lbw_artifacts 6\n"));
 }

@@ -1,0 +1,193 @@
+#include "tasks/check_dataset.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "dataset/pack.h"
+#include "jobs/child_link.h"
+#include "tasks/dataset_report.h"
+#include "tasks/tasks.h"
+#include "unit/tasks/tasks_fixture.h"
+
+namespace lbw::tasks {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using Order = jobs::JobLink::Order;
+
+std::string Xml(const std::string& boxes) {
+  return "<annotation><size><width>160</width><height>160</height><depth>3</depth></size>" + boxes +
+         "</annotation>";
+}
+std::string Box(const std::string& name, int x_max) {
+  return base::StrCat("<object><name>", name,
+                      "</name><difficult>0</difficult><bndbox><xmin>10</xmin><ymin>10</ymin><xmax>",
+                      x_max, "</xmax><ymax>40</ymax></bndbox></object>");
+}
+
+class CheckDatasetTest : public ::testing::Test {
+ protected:
+  CheckDatasetTest() {
+    const DiscSet set = MakeDiscSet(3);
+    for (int i = 0; i < 3; ++i) {
+      files_[base::StrCat("set/JPEGImages/p", i, ".png")] = set.pictures[static_cast<size_t>(i)];
+    }
+    files_["set/Annotations/p0.xml"] = Xml(Box("HaveMask", 50) + Box("NoMask", 60));
+    files_["set/Annotations/p1.xml"] = Xml(Box("HaveMask", 500));  // beyond the picture
+    files_["set/Annotations/p2.xml"] = Xml(Box("NoMask", 70));
+    files_["set/ImageSets/Main/train.txt"] = "p0\n";
+    files_["set/ImageSets/Main/val.txt"] = "p1\np2\n";
+  }
+  TaskRig::Assignment Assign(const std::string& archive) const {
+    return {base::StrCat(R"({"dataset": "datasets/d", "source_artifact": "artifacts/)", archive,
+                         R"(", "format": "DATASET_FORMAT_UNSPECIFIED", "classes": [],)",
+                         R"( "class_map": {"HaveMask": "mask", "NoMask": "no_mask"}})"),
+            base::StrCat(R"({"archive": ")", archive, R"("})")};
+  }
+  absl::StatusOr<std::string> Run() {
+    return rig_.Run(kCheckDataset, Assign(rig_.AddBlob(TarOf(files_))), link_);
+  }
+
+  TaskRig rig_;
+  ScriptedLink link_;
+  std::map<std::string, std::string> files_;
+};
+
+TEST_F(CheckDatasetTest, MakesAPackAndCountsWhatIsInIt) {
+  const auto result = Run();
+  ASSERT_TRUE(result.ok()) << result.status();
+  const Json dataset = MessageOf(*result, "dataset");
+  EXPECT_EQ(dataset["name"], "datasets/d");
+  EXPECT_EQ(dataset["format"], "DATASET_FORMAT_VOC");
+  EXPECT_EQ(dataset["task"], "DATASET_TASK_DETECTION");
+  EXPECT_EQ(dataset["pixel_rule"], "inclusive");
+  EXPECT_EQ(dataset["pictures"], "3");
+  EXPECT_EQ(dataset["boxes"], "4");
+  ASSERT_THAT(dataset["splits"], SizeIs(2));
+  ASSERT_THAT(dataset["classes"], SizeIs(2));
+  uint64_t boxes = 0;
+  for (const Json& one : dataset["classes"]) {
+    EXPECT_THAT(one["name"].get<std::string>(), ::testing::AnyOf("mask", "no_mask"));
+    boxes += std::stoull(one["boxes"].get<std::string>());
+  }
+  EXPECT_EQ(boxes, 4U);
+
+  const std::string sha = dataset["pack_artifact"].get<std::string>().substr(10);
+  const auto pack = dataset::Pack::Open(rig_.blobs().Open(sha).value());
+  ASSERT_TRUE(pack.ok()) << pack.status();
+  ASSERT_THAT(pack->dataset().pictures, SizeIs(3));
+  EXPECT_EQ(dataset["pack_bytes"], base::StrCat(rig_.ReadBlob(sha).size()));
+  for (size_t i = 0; i < 3; ++i) {
+    const std::string& name = pack->dataset().pictures[i].name;
+    const auto file =
+        name.find("JPEGImages") == std::string::npos ? "set/JPEGImages/" + name : "set/" + name;
+    const auto found = files_.find(files_.count(name) != 0 ? name : file);
+    ASSERT_NE(found, files_.end()) << name;
+    EXPECT_EQ(pack->ReadPicture(i).value(), found->second) << name;
+  }
+}
+
+TEST_F(CheckDatasetTest, ListsEveryDefectInABlob) {
+  const auto result = Run();
+  ASSERT_TRUE(result.ok()) << result.status();
+  const Json counts = MessageOf(*result, "dataset")["defects"];
+  bool counted = false;
+  for (const Json& one : counts) {
+    if (one["kind"] != "box_outside") continue;
+    counted = true;
+    EXPECT_EQ(one["count"], "1");
+    EXPECT_EQ(one["repaired"], "1");
+  }
+  EXPECT_TRUE(counted) << counts;
+  const Json whole = Json::parse(*result);
+  const Json list = Json::parse(rig_.ReadBlob(whole["defects_blob"].get<std::string>()));
+  EXPECT_EQ(list["not_kept"], "0");
+  bool listed = false;
+  for (const Json& one : list["defects"]) {
+    if (one["kind"] != "box_outside") continue;
+    listed = true;
+    EXPECT_THAT(one["file"].get<std::string>(), HasSubstr("p1"));
+    EXPECT_EQ(one["action"], "repaired");
+  }
+  EXPECT_TRUE(listed) << list;
+}
+
+TEST_F(CheckDatasetTest, TellsOfBothPhases) {
+  ASSERT_TRUE(Run().ok());
+  std::vector<std::string> stages;
+  int64_t step = -1;
+  for (const jobs::JobLink::Progress& progress : link_.progress()) {
+    if (stages.empty() || stages.back() != progress.stage) stages.push_back(progress.stage);
+    EXPECT_GE(progress.step, step) << "a job's step does not fall";
+    step = progress.step;
+  }
+  EXPECT_THAT(stages, ElementsAre("unpack", "check"));
+  EXPECT_EQ(link_.progress().back().step, link_.progress().back().total_steps);
+}
+
+// There is nothing to keep: every order to end ends it, wherever it is.
+TEST_F(CheckDatasetTest, ObeysAtEveryPicture) {
+  const std::string archive = rig_.AddBlob(TarOf(files_));
+  ScriptedLink counting;
+  size_t calls = 0;
+  counting.script = [&](size_t call) {
+    calls = call + 1;
+    return Order::kGoOn;
+  };
+  ASSERT_TRUE(rig_.Run(kCheckDataset, Assign(archive), counting).ok());
+  ASSERT_GE(calls, 4U);
+  for (const Order order : {Order::kCancel, Order::kStop, Order::kPause}) {
+    for (size_t at = 0; at < calls; ++at) {
+      ScriptedLink link;
+      link.script = [&](size_t call) { return call == at ? order : Order::kGoOn; };
+      const auto result = rig_.Run(kCheckDataset, Assign(archive), link);
+      EXPECT_EQ(jobs::ObeyedOrder(result.status()), order) << at;
+      EXPECT_THAT(link.checkpoints(), SizeIs(0));
+    }
+  }
+}
+
+TEST_F(CheckDatasetTest, HostileOrEmptyArchivesAreRefused) {
+  const auto reason = [&](const std::string& bytes) {
+    const absl::Status status =
+        rig_.Run(kCheckDataset, Assign(rig_.AddBlob(bytes)), link_).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    return base::GetErrorDetails(status).reason;
+  };
+  EXPECT_EQ(reason("no archive"), "BAD_ARCHIVE");
+  EXPECT_EQ(reason(TarOf({{"../out.txt", "x"}})), "BAD_ARCHIVE");
+  EXPECT_EQ(reason(TarOf({{"notes/readme.txt", "x"}})), "BAD_DATASET");
+}
+
+TEST_F(CheckDatasetTest, SameArchiveSamePack) {
+  const auto one = Run();
+  const auto other = Run();
+  ASSERT_TRUE(one.ok() && other.ok());
+  EXPECT_EQ(*one, *other);
+}
+
+// dataset::DatasetLimits allows so many classes; a result that is too long fails the job at its
+// end.
+TEST(DatasetSummary, FitsIntoAResultWithAsManyClassesAsADatasetMayHave) {
+  dataset::Dataset data;
+  data.task = dataset::Task::kClassification;
+  data.splits = {"all"};
+  for (int i = 0; i < dataset::DatasetLimits().max_classes; ++i) {
+    data.classes.push_back(base::StrCat("class with a name ", i));
+  }
+  const dataset::DefectList defects;
+  EXPECT_LE(Dump(DatasetSummary(data, defects)).size(), jobs::kMaxResultBytes - 8'192);
+}
+
+TEST(ParseFormat, KnowsTheApisNames) {
+  EXPECT_EQ(ParseFormat("DATASET_FORMAT_CIFAR"), dataset::Format::kCifar);
+  EXPECT_EQ(ParseFormat(""), dataset::Format::kAuto);
+  EXPECT_EQ(ParseFormat("voc"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace lbw::tasks

@@ -1,0 +1,70 @@
+#include "tasks/estimate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "unit/tasks/tasks_fixture.h"
+
+namespace lbw::tasks {
+namespace {
+
+using ::testing::HasSubstr;
+
+// x [N, 3, 8, 8] -> Conv 3 -> 4, 3x3, pad 1 -> [N, 4, 8, 8] -> Flatten -> [N, 256] -> MatMul with
+// [256, 10].
+model::Model SmallModel() {
+  model::Model model;
+  model.spec.input.height = 8;
+  model.spec.input.width = 8;
+  model.graph.inputs = {{"x", base::DType::kF32, {graph::kBatch, 3, 8, 8}}};
+  graph::Node conv{"conv", "Conv", {"x", "w"}, {"y"}, {}};
+  conv.attributes["pads"] = std::vector<int64_t>{1, 1, 1, 1};
+  graph::Node flatten{"flatten", "Flatten", {"y"}, {"f"}, {}};
+  graph::Node product{"product", "MatMul", {"f", "m"}, {"z"}, {}};
+  model.graph.nodes = {conv, flatten, product};
+  model.graph.outputs = {{"z", base::DType::kF32, {graph::kBatch, 10}}};
+  model.constants.emplace("w", base::Tensor(base::DType::kF32, {4, 3, 3, 3}));
+  model.constants.emplace("m", base::Tensor(base::DType::kF32, {256, 10}));
+  return model;
+}
+
+EstimateInput InputOf(const model::Model& model) {
+  EstimateInput input;
+  input.model = &model;
+  input.bundle_bytes = 1'000'000;
+  input.pictures = 1'000;
+  input.threads = 2;
+  return input;
+}
+
+TEST(EstimateEvaluation, CountsMultiplyAddsByHand) {
+  const model::Model model = SmallModel();
+  const auto estimate = EstimateEvaluation(InputOf(model));
+  ASSERT_TRUE(estimate.ok()) << estimate.status();
+  constexpr double kMacs = 4 * 8 * 8 * 27 + 256 * 10;
+  EXPECT_NEAR(absl::ToDoubleSeconds(estimate->duration), 1'000 * (kMacs / 50e9 + 8e-3), 1e-4);
+  EXPECT_THAT(estimate->basis, HasSubstr("GMAC"));
+  EXPECT_GE(estimate->memory_bytes, 3'000'000U + (300U << 20));
+}
+
+TEST(EstimateEvaluation, WhatWasMeasuredGoesFirst) {
+  const model::Model model = SmallModel();
+  EstimateInput input = InputOf(model);
+  input.measured_ms = {900, 10, 12};
+  const auto estimate = EstimateEvaluation(input);
+  ASSERT_TRUE(estimate.ok()) << estimate.status();
+  EXPECT_NEAR(absl::ToDoubleSeconds(estimate->duration), 12, 1e-6) << "their median";
+  EXPECT_THAT(estimate->basis, HasSubstr("3 evaluations"));
+}
+
+// A picture of more pixels costs more, and a model that is imported can be estimated.
+TEST(EstimateEvaluation, OfAnImportedDetector) {
+  const model::Model model = DiscModel();
+  const auto estimate = EstimateEvaluation(InputOf(model));
+  ASSERT_TRUE(estimate.ok()) << estimate.status();
+  EXPECT_GT(estimate->duration, absl::Seconds(8));
+  EXPECT_LT(estimate->duration, absl::Seconds(60));
+}
+
+}  // namespace
+}  // namespace lbw::tasks

@@ -1,0 +1,87 @@
+#include "tasks/evaluate_state.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/digest.h"
+#include "base/io.h"
+#include "base/status.h"
+
+namespace lbw::tasks {
+namespace {
+
+using ::testing::ElementsAre;
+
+const CheckpointHeader kHeader = {std::string(64, 'a'), 2, "avx2"};
+
+EvaluateState Sample() {
+  EvaluateState state;
+  state.done = 3;
+  state.main.found = {{0, {{1.5F, -2.25F, 3e7F, 0.1F}, 1, 0.987654321F}},
+                      {2, {{0, 0, 1, 1}, 0, 1e-30F}}};
+  state.against.found = {{1, {{4, 5, 6, 7}, 0, 0.5F}}};
+  state.main.judged = {{4, 5, 1}, {2, 2, 0}};
+  state.main.judged_pictures = {0, 2};
+  state.failed = {1};
+  state.seconds = {0.1, 1.0 / 3, 12345.678, 5e-324};
+  return state;
+}
+
+std::string Written(const EvaluateState& state) {
+  base::StringSink sink;
+  const absl::Status status = WriteState(state, kHeader, sink);
+  EXPECT_TRUE(status.ok()) << status;
+  return sink.Take();
+}
+
+TEST(EvaluateState, ReadsBackWhatWasWritten) {
+  const EvaluateState state = Sample();
+  const auto read = ReadState(base::StringReader(Written(state)), kHeader.spec_sha256);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->done, 3);
+  ASSERT_EQ(read->main.found.size(), 2U);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(read->main.found[i].detection, state.main.found[i].detection);
+    EXPECT_EQ(read->main.found[i].image_index, state.main.found[i].image_index);
+  }
+  EXPECT_EQ(read->against.found.at(0).detection, state.against.found[0].detection);
+  EXPECT_EQ(read->main.judged, state.main.judged);
+  EXPECT_THAT(read->main.judged_pictures, ElementsAre(0, 2));
+  EXPECT_THAT(read->failed, ElementsAre(1));
+  EXPECT_EQ(read->seconds.preprocess, 1.0 / 3);
+  EXPECT_EQ(read->seconds.postprocess, 5e-324);
+  EXPECT_EQ(Written(*read), Written(state)) << "equal states are equal bytes";
+}
+
+TEST(EvaluateState, OneWithNothingInIt) {
+  const auto read = ReadState(base::StringReader(Written({})), kHeader.spec_sha256);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->done, 0);
+  EXPECT_TRUE(read->main.found.empty());
+}
+
+TEST(EvaluateState, OfAnotherSpecIsRefused) {
+  const auto read = ReadState(base::StringReader(Written(Sample())), std::string(64, 'b'));
+  EXPECT_EQ(read.status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(EvaluateState, CutShortIsAnErrorAtEveryLength) {
+  const std::string whole = Written(Sample());
+  for (size_t length = 0; length < whole.size(); ++length) {
+    const auto read = ReadState(base::StringReader(whole.substr(0, length)), kHeader.spec_sha256);
+    ASSERT_EQ(read.status().code(), absl::StatusCode::kInvalidArgument) << length;
+  }
+}
+
+// A place beyond the pictures that are done cannot come from an evaluation.
+TEST(EvaluateState, PicturesThatWereNotDoneAreRefused) {
+  EvaluateState state = Sample();
+  state.main.found[1].image_index = 3;
+  EXPECT_FALSE(ReadState(base::StringReader(Written(state)), kHeader.spec_sha256).ok());
+  state = Sample();
+  state.failed = {-1};
+  EXPECT_FALSE(ReadState(base::StringReader(Written(state)), kHeader.spec_sha256).ok());
+}
+
+}  // namespace
+}  // namespace lbw::tasks
