@@ -92,7 +92,7 @@ struct Job {
   std::string progress_json;                 // protojson of the newest JobProgress
   std::optional<CheckpointInfo> checkpoint;  // the newest
   JobError error;                            // of a FAILED job, or of the last attempt that failed
-  std::string result_json;                   // protojson of the kind's result; SUCCEEDED only
+  std::string result_json;                   // protojson of JobResult; SUCCEEDED only
   int64_t last_cursor = 0;
 };
 

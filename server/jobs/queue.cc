@@ -191,7 +191,9 @@ absl::StatusOr<std::vector<std::string>> DatabaseQueue::ActiveUsersOf(std::strin
 absl::StatusOr<std::optional<Lease>> DatabaseQueue::LeaseNext(std::string_view worker,
                                                               absl::Span<const std::string> kinds) {
   using Answer = std::optional<Lease>;
-  return Run<Answer>(kFull, [&](JobRows& rows) -> absl::StatusOr<Answer> {
+  // Not synced: a power cut that forgets a lease ends its worker too, or leaves one whose token is
+  // nobody's; the job waits, as it would for a worker that died.
+  return Run<Answer>(kNormal, [&](JobRows& rows) -> absl::StatusOr<Answer> {
     LBW_ASSIGN_OR_RETURN(std::optional<JobRow> row, BeginAttempt(rows, worker, kinds));
     if (!row) return Answer();
     Lease lease;

@@ -6,8 +6,9 @@
 // Order:     highest priority first; among submitters of equal priority the one with the fewest
 //            running jobs, then the one that waited longest since its last lease (or its first
 //            job); then the oldest. Costs the same with 100,000 jobs in the queue as with ten.
-// Durability: states, leases' ends, results and checkpoints with kFull; renewals, events and logs
-//            with kNormal.
+// Durability: creation, wishes, ends of attempts, results and checkpoints with kFull; leases,
+//            renewals, events and logs with kNormal. A power cut that forgets a lease leaves a job
+//            that waits; tokens come from the time, so that the forgotten one is never given again.
 // Time:      the database's.
 // Threads:   every method may be called concurrently, from several processes too.
 #ifndef LBW_JOBS_QUEUE_H_

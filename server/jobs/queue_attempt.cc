@@ -1,5 +1,6 @@
 #include "jobs/queue_attempt.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -34,7 +35,8 @@ absl::StatusOr<std::optional<JobRow>> BeginAttempt(JobRows& rows, std::string_vi
   LBW_ASSIGN_OR_RETURN(JobRow row, rows.Load(next->id));
   Job& job = row.job;
   ++job.attempts;
-  ++job.lease_token;
+  // Rises also over a lease that a power cut made the database forget: no two attempts share one.
+  job.lease_token = std::max(job.lease_token + 1, rows.session().NowUs());
   job.worker = std::string(worker);
   job.lease_expire_time = rows.Now() + rows.limits().lease;
   if (!job.start_time) job.start_time = rows.Now();

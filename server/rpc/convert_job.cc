@@ -27,11 +27,8 @@ void SpecToProto(const jobs::Job& job, v1::JobSpec* out) {
 }
 
 void ResultToProto(const jobs::Job& job, bool details, v1::JobResult* out) {
-  if (job.kind == tasks::kEvaluate) {
-    MergeJson(job.result_json, out->mutable_evaluation());
-    if (!details) DropDetails(out->mutable_evaluation());
-  }
-  if (job.kind == tasks::kCheckDataset) MergeJson(job.result_json, out->mutable_dataset());
+  MergeJson(job.result_json, out);
+  if (out->has_evaluation() && !details) DropDetails(out->mutable_evaluation());
 }
 
 void TimesToProto(const jobs::Job& job, v1::Job* out) {

@@ -11,6 +11,7 @@
 #include "dataset/file_tree.h"
 #include "dataset/pack.h"
 #include "dataset/read.h"
+#include "jobs/child_link.h"
 #include "store/file_system.h"
 #include "tasks/dataset_report.h"
 #include "tasks/json.h"
@@ -19,6 +20,9 @@ namespace lbw::tasks {
 namespace {
 
 constexpr int64_t kUnpackSteps = 1000;
+// A result is a line: with some thousand classes a summary is longer.
+constexpr size_t kMostSummaryBytes = size_t{200} << 10;
+static_assert(kMostSummaryBytes < jobs::kMaxResultBytes);
 
 struct CheckSpec {
   std::string archive;  // sha256
@@ -173,7 +177,12 @@ absl::StatusOr<std::string> RunCheckDataset(const jobs::JobContext& context) {
   summary["pack_artifact"] = base::ArtifactName(pack.sha256);
   summary["pack_bytes"] = base::StrCat(pack.size_bytes);
   Json result;
-  result["dataset"] = std::move(summary);
+  if (const std::string text = Dump(summary); text.size() > kMostSummaryBytes) {
+    LBW_ASSIGN_OR_RETURN(const store::BlobInfo whole, WriteBlob(*context.blobs, text));
+    result["summary_blob"] = whole.sha256;
+  } else {
+    result["dataset"] = std::move(summary);
+  }
   result["defects_blob"] = listed.sha256;
   return Dump(result);
 }

@@ -13,7 +13,8 @@ namespace lbw::tasks {
 absl::StatusOr<std::string> PrepareCheckDataset(const jobs::Job& job);
 
 // Answers {"dataset": lbw.v1.Dataset, "defects_blob": sha256 of {"defects": [...], "not_kept": n}}:
-// defects may be many, and a result is a line. Steps: thousandths of the unpacking, then pictures.
+// defects may be many, and a result is a line. A Dataset that is too long for it is a blob too:
+// "summary_blob" instead of "dataset". Steps: thousandths of the unpacking, then pictures.
 // Errors: those of UnpackArchive, ReadAnnotations and CheckDataset; what ObeyedStatus makes.
 absl::StatusOr<std::string> RunCheckDataset(const jobs::JobContext& context);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "tasks/evaluate_state.h"
 #include "tasks/json.h"
 #include "tasks/predict.h"
+#include "tasks/report_size.h"
 
 namespace lbw::tasks {
 namespace {
@@ -84,7 +86,7 @@ class Evaluation {
   int64_t done_at_checkpoint_ = 0;
   base::Stopwatch since_checkpoint_;
   base::Stopwatch since_map_;
-  double running_map_ = 0;
+  std::optional<double> running_map_;
 };
 
 double Seconds(const base::Stopwatch& watch) {
@@ -184,6 +186,12 @@ absl::Status Evaluation::Resume() {
                            state.ok() ? "more pictures than the split has"
                                       : std::string(base::Std(state.status().message()))));
     return absl::OkStatus();
+  }
+  LBW_ASSIGN_OR_RETURN(const CheckpointHeader before, ReadHeader(*reader));
+  if (before.threads != Threads() || before.isa != CpuIsa()) {
+    link_.Say(jobs::JobLink::Severity::kWarning,
+              base::StrCat("goes on elsewhere, not bit-exact: ", before.threads, " threads of ",
+                           before.isa, " before, ", Threads(), " threads of ", CpuIsa(), " now"));
   }
   state_ = *std::move(state);
   done_at_start_ = state_.done;
@@ -344,11 +352,11 @@ void Evaluation::Report() {
         absl::Seconds(seconds / now * static_cast<double>(progress.total_steps - state_.done));
   }
   if (truth_.task == dataset::Task::kDetection) {
-    if (running_map_ == 0 || Seconds(since_map_) >= kMapEverySeconds) {
+    if (!running_map_ || Seconds(since_map_) >= kMapEverySeconds) {
       running_map_ = RunningMap(truth_, state_);
       since_map_ = base::Stopwatch();
     }
-    progress.values["map"] = running_map_;
+    progress.values["map"] = *running_map_;
   } else if (!state_.main.judged.empty()) {
     int64_t right = 0;
     for (const eval::JudgedPicture& judged : state_.main.judged) right += judged.rank == 0 ? 1 : 0;
@@ -385,6 +393,9 @@ absl::StatusOr<std::string> Evaluation::Result() const {
   report["options"] = spec_.options_json;
   report["timings"]["device"] = base::StrCat("cpu, ", CpuIsa());
   report["timings"]["threads"] = Threads();
+  for (const std::string& note : ShrinkToFit(kMostReportBytes, report)) {
+    link_.Say(jobs::JobLink::Severity::kInfo, note);
+  }
   Json result;
   result["evaluation"] = std::move(report);
   return Dump(result);

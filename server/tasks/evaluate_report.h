@@ -1,6 +1,6 @@
 // The figures of an evaluation as lbw.v1.Evaluation.
 //
-// Bounds: curves have at most 50 points a class and 4,000 in all; a confusion matrix is told up to
+// Bounds: curves have at most 50 points a class and 2,400 in all; a confusion matrix is told up to
 // 32
 //         classes; so that a result stays far below a line of the jobs' protocol.
 #ifndef LBW_TASKS_EVALUATE_REPORT_H_

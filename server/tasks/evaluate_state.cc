@@ -185,4 +185,17 @@ absl::StatusOr<EvaluateState> ReadState(const base::RandomAccessReader& reader,
   return state;
 }
 
+absl::StatusOr<CheckpointHeader> ReadHeader(const base::RandomAccessReader& reader) {
+  LBW_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(reader));
+  CheckpointHeader header;
+  for (const auto& [key, value] : file.metadata()) {
+    if (key == "spec") header.spec_sha256 = value;
+    if (key == "isa") header.isa = value;
+    if (key == "threads" && !absl::SimpleAtoi(value, &header.threads)) {
+      return BadCheckpoint("threads");
+    }
+  }
+  return header;
+}
+
 }  // namespace lbw::tasks

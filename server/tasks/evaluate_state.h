@@ -49,6 +49,8 @@ absl::Status WriteState(const EvaluateState& state, const CheckpointHeader& head
 // kFailedPrecondition - of another spec.
 absl::StatusOr<EvaluateState> ReadState(const base::RandomAccessReader& reader,
                                         std::string_view spec_sha256);
+// Where it was written. Errors: kInvalidArgument, BAD_FILE.
+absl::StatusOr<CheckpointHeader> ReadHeader(const base::RandomAccessReader& reader);
 
 }  // namespace lbw::tasks
 

@@ -16,6 +16,8 @@
 namespace lbw::tasks {
 namespace {
 
+constexpr uint64_t kMostBlobBytes = uint64_t{64} << 20;  // of defects, of a summary
+
 base::Error UnknownKind(std::string_view kind) {
   return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
                      base::StrCat("this program has no jobs of kind ", kind));
@@ -44,14 +46,16 @@ class Kinds final : public jobs::JobKinds {
   absl::Status Apply(store::Session& session, const jobs::Job& job,
                      std::string& result_json) override {
     LBW_ASSIGN_OR_RETURN(Json result, ParseObject(result_json, "the job's result"));
+    // The job keeps the message itself: what the child wrapped around it was for this room.
     if (job.kind == kEvaluate) {
       LBW_RETURN_IF_ERROR(ApplyEvaluation(session, job, result));
+      result_json = Dump(result["evaluation"]);
     } else if (job.kind == kCheckDataset) {
       LBW_RETURN_IF_ERROR(ApplyDataset(session, job, result));
+      result_json = Dump(result["dataset"]);
     } else {
       return UnknownKind(job.kind);
     }
-    result_json = Dump(result);
     return absl::OkStatus();
   }
 
@@ -102,9 +106,20 @@ class Kinds final : public jobs::JobKinds {
     return context_.evaluations->Insert(session, evaluation);
   }
 
+  // A summary that was too long for a result.
+  absl::Status FetchSummary(Json& result) const {
+    LBW_ASSIGN_OR_RETURN(const std::string sha256, TextOf(result, "summary_blob"));
+    if (sha256.empty()) return absl::OkStatus();
+    LBW_ASSIGN_OR_RETURN(const auto reader, context_.blobs->Open(sha256));
+    LBW_ASSIGN_OR_RETURN(const std::string text, base::ReadAll(*reader, kMostBlobBytes));
+    LBW_ASSIGN_OR_RETURN(result["dataset"], ParseObject(text, "the summary of a dataset"));
+    return absl::OkStatus();
+  }
+
   absl::Status ApplyDataset(store::Session& session, const jobs::Job& job, Json& result) {
     LBW_ASSIGN_OR_RETURN(const std::string name, DatasetOf(job));
     LBW_ASSIGN_OR_RETURN(const std::string defects, TextOf(result, "defects_blob"));
+    LBW_RETURN_IF_ERROR(FetchSummary(result));
     Json& summary = result["dataset"];
     registry::Datasets::Checked checked;
     LBW_ASSIGN_OR_RETURN(const std::string pack, TextOf(summary, "pack_artifact"));
@@ -112,8 +127,7 @@ class Kinds final : public jobs::JobKinds {
     LBW_ASSIGN_OR_RETURN(const int64_t bytes, IntegerOf(summary, "pack_bytes"));
     checked.pack_bytes = static_cast<uint64_t>(bytes);
     LBW_ASSIGN_OR_RETURN(const auto reader, context_.blobs->Open(defects));
-    constexpr uint64_t kMostDefectBytes = uint64_t{64} << 20;
-    LBW_ASSIGN_OR_RETURN(checked.defects_json, base::ReadAll(*reader, kMostDefectBytes));
+    LBW_ASSIGN_OR_RETURN(checked.defects_json, base::ReadAll(*reader, kMostBlobBytes));
     store::ArtifactRow row;
     row.artifact.sha256 = checked.pack_artifact;
     row.artifact.size_bytes = checked.pack_bytes;
@@ -121,7 +135,6 @@ class Kinds final : public jobs::JobKinds {
     row.artifact.display_name = base::StrCat(name, ".pack");
     row.origin = store::ArtifactOrigin::kBundle;  // it goes when no dataset and no job needs it
     LBW_RETURN_IF_ERROR(store::PutArtifact(session, row).status());
-    result.erase("defects_blob");
     summary["state"] = "DATASET_STATE_READY";
     summary["job"] = base::JobName(job.id);
     checked.summary_json = Dump(summary);

@@ -5,9 +5,8 @@
 // Beside it, in turns within the same run and on the same folder: F, the pairs of a 4 KiB pwrite
 // and an fdatasync that one thread gets done in a second. Both are means over the same number of
 // short turns of a fixed amount of work: a disk whose speed comes and goes is the same for both. A
-// round is two commits that last, so at most F / 2 rounds are possible; the bar is F / 5. Every
-// worker is a process with a connection of its own. Exit status 1 when a job was leased twice
-// or not at all.
+// round is two commits, of which the second is synced; the bar is F / 5. Every worker is a process
+// with a connection of its own. Exit status 1 when a job was leased twice or not at all.
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>

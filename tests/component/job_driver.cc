@@ -175,7 +175,9 @@ jobs::Job JobDriver::FinishEvaluation(const jobs::Lease& lease, double map_50) {
   const auto apply = [&](store::Session& session, const jobs::Job&, std::string&) {
     return evaluations_->Insert(session, row);
   };
-  return Must(queue_->Finish(Key(lease), jobs::Outcome{}, row.result_json, apply));
+  v1::JobResult whole;
+  *whole.mutable_evaluation() = result;
+  return Must(queue_->Finish(Key(lease), jobs::Outcome{}, rpc::ToJson(whole), apply));
 }
 
 std::string DiscPack(uint64_t seed) {

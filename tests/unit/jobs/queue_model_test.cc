@@ -74,7 +74,7 @@ class Model {
   void Lease(const std::string& id, const std::string& worker, absl::Time now) {
     ModelJob& job = jobs.at(id);
     Move(job, JobState::kRunning);
-    ++job.token;
+    job.token = std::max(job.token + 1, absl::ToUnixMicros(now));
     job.worker = worker;
     job.expires = now + absl::Seconds(30);
     turns_[job.submitter] = Turn(now);
@@ -333,7 +333,7 @@ TEST_F(QueueFaultTest, AFailureAnywhereChangesNothingAndTheCallMayBeRepeated) {
             }),
             10);
   ASSERT_TRUE(lease.has_value());
-  EXPECT_EQ(lease->token, 1);
+  EXPECT_EQ(lease->job.attempts, 1);
   FailEverywhere([&] { return queue_->Renew(Key(*lease)).status(); });
   for (int i = 1; i <= 3; ++i) {
     CheckpointInfo info;
@@ -376,7 +376,7 @@ TEST_F(QueueFaultTest, ALostLeaseIsTakenBackWhateverFailedBefore) {
   Advance(absl::Minutes(1));
   FailEverywhere([&] { return queue_->ExpireLeases().status(); });
   Advance(absl::Minutes(1));
-  EXPECT_EQ(Take("w2").token, 2);
+  EXPECT_EQ(Take("w2").job.attempts, 2);
   FailEverywhere([&] { return queue_->ReclaimLeases("w2").status(); });
   EXPECT_EQ(Count("SELECT COUNT(*) FROM jobs WHERE state = 'QUEUED'"), 1);
 }

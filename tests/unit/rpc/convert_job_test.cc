@@ -117,9 +117,9 @@ TEST(JobToProto, ResultHasCurvesOnlyWithDetails) {
   jobs::Job job = RunningJob();
   job.state = jobs::JobState::kSucceeded;
   job.result_json =
-      R"({"metric": "map_50", "value": 0.9, "voc": {"classes": [{"label": "a", "ap": 0.9,
+      R"({"evaluation": {"metric": "map_50", "value": 0.9, "voc": {"classes": [{"label": "a", "ap": 0.9,
           "curve": [{"recall": 1}]}]}, "classification": {"confusion": ["1", "2"]},
-          "agreement": {"classes": [{"curve": [{"recall": 1}]}]}})";
+          "agreement": {"classes": [{"curve": [{"recall": 1}]}]}}})";
   const v1::Evaluation full = Convert(job).result().evaluation();
   EXPECT_EQ(full.voc().classes(0).curve_size(), 1);
   EXPECT_EQ(full.classification().confusion_size(), 2);
@@ -136,7 +136,7 @@ TEST(JobToProto, CheckOfADatasetHasItsOwnSpecAndResult) {
   job.kind = "check_dataset";
   job.state = jobs::JobState::kSucceeded;
   job.spec_json = R"({"dataset": "datasets/d", "format": "DATASET_FORMAT_VOC"})";
-  job.result_json = R"({"name": "datasets/d", "pictures": "12"})";
+  job.result_json = R"({"dataset": {"name": "datasets/d", "pictures": "12"}})";
   const v1::Job out = Convert(job);
   EXPECT_EQ(out.spec().check_dataset().format(), v1::DATASET_FORMAT_VOC);
   EXPECT_EQ(out.result().dataset().pictures(), 12U);

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "dataset/pack.h"
+#include "detect/image/image.h"
 #include "jobs/child_link.h"
 #include "tasks/dataset_report.h"
 #include "tasks/tasks.h"
@@ -170,17 +171,24 @@ TEST_F(CheckDatasetTest, SameArchiveSamePack) {
   EXPECT_EQ(*one, *other);
 }
 
-// dataset::DatasetLimits allows so many classes; a result that is too long fails the job at its
-// end.
-TEST(DatasetSummary, FitsIntoAResultWithAsManyClassesAsADatasetMayHave) {
-  dataset::Dataset data;
-  data.task = dataset::Task::kClassification;
-  data.splits = {"all"};
-  for (int i = 0; i < dataset::DatasetLimits().max_classes; ++i) {
-    data.classes.push_back(base::StrCat("class with a name ", i));
+// A summary of many classes is longer than a result may be: it travels as a blob.
+TEST_F(CheckDatasetTest, ManyClassesFitIntoAResult) {
+  constexpr int kClasses = 1'800;
+  const detect::Image image{4, 4, std::vector<uint8_t>(48, 77)};
+  const std::string png = detect::EncodeImage(image, detect::ImageFormat::kPng).value();
+  files_.clear();
+  for (int i = 0; i < kClasses; ++i) {
+    files_[base::StrCat(std::string(80, 'c'), 1000 + i, "/p.png")] = png;
   }
-  const dataset::DefectList defects;
-  EXPECT_LE(Dump(DatasetSummary(data, defects)).size(), jobs::kMaxResultBytes - 8'192);
+  const auto result = Run();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_LE(result->size(), jobs::kMaxResultBytes);
+  const Json whole = Json::parse(*result);
+  ASSERT_TRUE(whole.contains("summary_blob")) << result->substr(0, 200);
+  const Json summary = Json::parse(rig_.ReadBlob(whole["summary_blob"].get<std::string>()));
+  EXPECT_GT(summary.dump().size(), jobs::kMaxResultBytes);
+  EXPECT_THAT(summary["classes"], SizeIs(kClasses));
+  EXPECT_EQ(summary["name"], "datasets/d");
 }
 
 TEST(ParseFormat, KnowsTheApisNames) {

@@ -73,6 +73,14 @@ TEST(EvaluateState, CutShortIsAnErrorAtEveryLength) {
   }
 }
 
+TEST(EvaluateState, TellsWhereItWasWritten) {
+  const auto header = ReadHeader(base::StringReader(Written(Sample())));
+  ASSERT_TRUE(header.ok()) << header.status();
+  EXPECT_EQ(header->spec_sha256, kHeader.spec_sha256);
+  EXPECT_EQ(header->threads, 2);
+  EXPECT_EQ(header->isa, "avx2");
+}
+
 // A place beyond the pictures that are done cannot come from an evaluation.
 TEST(EvaluateState, PicturesThatWereNotDoneAreRefused) {
   EvaluateState state = Sample();

@@ -170,6 +170,19 @@ TEST_F(EvaluateTest, ACheckpointOfAnotherSpecOrDamagedIsWarnedOfAndNotUsed) {
   }
 }
 
+TEST_F(EvaluateTest, GoesOnWithOtherThreadsAndSaysThatItIsNotBitExact) {
+  link_.script = [](size_t call) { return call == 1 ? Order::kStop : Order::kGoOn; };
+  TaskRig::Assignment assignment = Assign();
+  ASSERT_FALSE(Run(assignment).ok());
+  assignment.checkpoint = link_.checkpoints().at(0).sha256;
+  assignment.threads = 2;
+  ScriptedLink link;
+  ASSERT_TRUE(rig_.Run(kEvaluate, assignment, link).ok());
+  ASSERT_THAT(link.warnings(), SizeIs(1));
+  EXPECT_THAT(link.warnings()[0], HasSubstr("not bit-exact"));
+  EXPECT_EQ(link.progress().front().step, 16) << "and does not begin again";
+}
+
 TEST_F(EvaluateTest, APictureThatCannotBeDecodedIsCountedAndNamed) {
   set_.pictures[3].resize(100);
   const auto result = Run(Assign());

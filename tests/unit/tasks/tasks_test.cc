@@ -121,6 +121,20 @@ TEST_F(KindsTest, ACheckMakesTheDatasetReady) {
   EXPECT_TRUE(artifacts_->GetArtifact(pack_).ok());
 }
 
+TEST_F(KindsTest, ALongSummaryComesFromItsBlob) {
+  InsertDataset();
+  const std::string summary =
+      base::StrCat(R"({"name": "datasets/d", "pictures": "7", "pack_artifact": "artifacts/)", pack_,
+                   R"(", "pack_bytes": "4"})");
+  std::string result = base::StrCat(R"({"summary_blob": ")", AddBlob(summary),
+                                    R"(", "defects_blob": ")", AddBlob("{}"), R"("})");
+  const absl::Status status =
+      In([&](store::Session& session) { return kinds_->Apply(session, CheckJob(), result); });
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(Json::parse(result).value("pictures", ""), "7") << result;
+  EXPECT_THAT(datasets_->Get("d")->summary_json, HasSubstr(R"("pictures":"7")"));
+}
+
 TEST_F(KindsTest, ACheckThatFailedFailsItsDataset) {
   InsertDataset();
   jobs::Job job = CheckJob();
