@@ -78,7 +78,7 @@ void AppendStore(const Metrics::StoreNumbers& numbers,
 void AppendJobs(const Metrics::StoreNumbers& numbers,
                 std::vector<prometheus::MetricFamily>& families) {
   constexpr auto kGauge = prometheus::MetricType::Gauge;
-  prometheus::MetricFamily jobs{"lbw_jobs", "Jobs that have not ended", kGauge, {}};
+  prometheus::MetricFamily jobs{"lbw_jobs", "Jobs that are kept, by state", kGauge, {}};
   for (const Metrics::StoreNumbers::Jobs& row : numbers.jobs) {
     prometheus::ClientMetric metric;
     metric.label = {{"kind", row.kind}, {"state", row.state}};

@@ -29,7 +29,7 @@ namespace lbw::metrics {
 // lbw_quantize_seconds                          histogram  call: artifact version
 // lbw_upload_bytes_total                        counter    bytes committed
 // lbw_artifacts, lbw_stored_bytes, lbw_unfinished_uploads   gauge   read when scraped
-// lbw_jobs                                      gauge      kind, state: jobs that have not ended, read when scraped
+// lbw_jobs                                      gauge      kind, state: jobs that are kept, read when scraped
 // lbw_job_checkpoint_age_seconds                gauge      kind: the oldest newest checkpoint of a job that runs, when scraped
 // lbw_job_wait_seconds                          histogram  kind: from queued to leased
 // lbw_job_run_seconds                           histogram  kind, outcome (the job's state after it): an attempt

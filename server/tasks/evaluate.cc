@@ -28,7 +28,7 @@ namespace lbw::tasks {
 namespace {
 
 constexpr double kCheckpointEverySeconds = 20;
-constexpr double kMapEverySeconds = 5;
+constexpr double kMapEverySeconds = 1;
 constexpr int kDecodeThreads = 2;
 
 base::Error WrongHead(std::string_view message) {
@@ -352,7 +352,8 @@ void Evaluation::Report() {
         absl::Seconds(seconds / now * static_cast<double>(progress.total_steps - state_.done));
   }
   if (truth_.task == dataset::Task::kDetection) {
-    if (!running_map_ || Seconds(since_map_) >= kMapEverySeconds) {
+    const bool last = state_.done == progress.total_steps;
+    if (last || !running_map_ || Seconds(since_map_) >= kMapEverySeconds) {
       running_map_ = RunningMap(truth_, state_);
       since_map_ = base::Stopwatch();
     }

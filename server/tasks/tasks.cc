@@ -46,16 +46,14 @@ class Kinds final : public jobs::JobKinds {
   absl::Status Apply(store::Session& session, const jobs::Job& job,
                      std::string& result_json) override {
     LBW_ASSIGN_OR_RETURN(Json result, ParseObject(result_json, "the job's result"));
-    // The job keeps the message itself: what the child wrapped around it was for this room.
     if (job.kind == kEvaluate) {
       LBW_RETURN_IF_ERROR(ApplyEvaluation(session, job, result));
-      result_json = Dump(result["evaluation"]);
     } else if (job.kind == kCheckDataset) {
       LBW_RETURN_IF_ERROR(ApplyDataset(session, job, result));
-      result_json = Dump(result["dataset"]);
     } else {
       return UnknownKind(job.kind);
     }
+    result_json = Dump(result);
     return absl::OkStatus();
   }
 
@@ -120,6 +118,10 @@ class Kinds final : public jobs::JobKinds {
     LBW_ASSIGN_OR_RETURN(const std::string name, DatasetOf(job));
     LBW_ASSIGN_OR_RETURN(const std::string defects, TextOf(result, "defects_blob"));
     LBW_RETURN_IF_ERROR(FetchSummary(result));
+    // The job keeps the API's JobResult; what the child told beside it was for this room. Before
+    // anything refers into the object: erasing moves what stands behind.
+    result.erase("defects_blob");
+    result.erase("summary_blob");
     Json& summary = result["dataset"];
     registry::Datasets::Checked checked;
     LBW_ASSIGN_OR_RETURN(const std::string pack, TextOf(summary, "pack_artifact"));

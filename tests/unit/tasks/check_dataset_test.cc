@@ -173,7 +173,7 @@ TEST_F(CheckDatasetTest, SameArchiveSamePack) {
 
 // A summary of many classes is longer than a result may be: it travels as a blob.
 TEST_F(CheckDatasetTest, ManyClassesFitIntoAResult) {
-  constexpr int kClasses = 1'800;
+  constexpr int kClasses = 2'000;
   const detect::Image image{4, 4, std::vector<uint8_t>(48, 77)};
   const std::string png = detect::EncodeImage(image, detect::ImageFormat::kPng).value();
   files_.clear();
