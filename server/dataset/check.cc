@@ -14,6 +14,7 @@
 #include "dataset/formats.h"
 #include "dataset/picture_facts.h"
 #include "dataset/read.h"
+#include "dataset/text.h"
 #include "detect/image/image.h"
 
 namespace lbw::dataset {
@@ -46,10 +47,11 @@ class Checker {
  private:
   std::string Mapped(const std::string& label) const {
     const auto found = options_.class_map.find(label);
-    return found == options_.class_map.end() ? label : found->second;
+    if (found != options_.class_map.end()) return found->second;
+    return IsUtf8(label) ? label : Shown(label);  // what follows is JSON
   }
   absl::Status ChooseClasses();
-  void ChooseSplits();
+  absl::Status ChooseSplits();
   absl::StatusOr<std::string> Encoded(const RawPicture& raw) const;
   bool CheckPicture(const RawPicture& raw, const std::string& encoded, Picture& picture);
   void NoteFacts(const std::string& name, const PictureFacts& facts);
@@ -90,13 +92,14 @@ absl::Status Checker::ChooseClasses() {
                                     " limit=", options_.limits.max_classes));
   }
   for (const std::string& name : names) {
+    if (name.empty()) return BadDataset("a class has no name");
     const bool added = classes_.emplace(name, static_cast<int32_t>(data_.classes.size())).second;
     if (added) data_.classes.push_back(name);
   }
   return absl::OkStatus();
 }
 
-void Checker::ChooseSplits() {
+absl::Status Checker::ChooseSplits() {
   std::set<std::string> names;
   bool some_without = false;
   for (const RawPicture& picture : raw_.pictures) {
@@ -106,11 +109,16 @@ void Checker::ChooseSplits() {
   if (names.empty()) names.insert("all");
   // Pictures that no split names are still there for who asks for all of them.
   if (some_without && names.count("all") == 0) names.insert("unlisted");
+  if (static_cast<int64_t>(names.size()) > options_.limits.max_splits) {
+    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kLimitExceeded,
+                       base::StrCat("too many splits: splits=", names.size(),
+                                    " limit=", options_.limits.max_splits));
+  }
   for (const std::string& name : names) {
-    if (static_cast<int64_t>(data_.splits.size()) >= options_.limits.max_splits) break;
     splits_[name] = static_cast<int32_t>(data_.splits.size());
     data_.splits.push_back(name);
   }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> Checker::Encoded(const RawPicture& raw) const {
@@ -124,7 +132,9 @@ void Checker::NoteFacts(const std::string& name, const PictureFacts& facts) {
   };
   const std::string ending = EndingOf(name);
   const bool png = facts.kind == PictureFacts::Kind::kPng;
-  if (png != (ending == "png")) {
+  const bool says_jpeg =
+      ending == "jpg" || ending == "jpeg" || ending == "jpe" || ending == "jfif";
+  if (png ? ending != "png" : !says_jpeg) {
     defects_.Add(DefectKind::kWrongExtension, DefectAction::kRepaired, name,
                  base::StrCat("a ", png ? "PNG" : "JPEG", ", read by its content"));
   }
@@ -183,6 +193,10 @@ void Checker::AddSplits(const RawPicture& raw, Picture& picture) {
 // False: the picture is left out.
 bool Checker::CheckPicture(const RawPicture& raw, const std::string& encoded, Picture& picture) {
   const PictureFacts facts = LookAtPicture(encoded);
+  if (encoded.empty()) {
+    defects_.Add(DefectKind::kPictureBroken, DefectAction::kLeftOut, picture.name, "0 bytes");
+    return false;
+  }
   if (facts.kind == PictureFacts::Kind::kOther) {
     defects_.Add(DefectKind::kUnsupportedPicture, DefectAction::kLeftOut, picture.name,
                  "neither a JPEG nor a PNG");
@@ -228,7 +242,9 @@ bool Checker::CheckPicture(const RawPicture& raw, const std::string& encoded, Pi
   frame.tells_difficult = raw_.tells_difficult;
   frame.turn = turn;
   frame.orientation = facts.orientation;
-  frame.file = raw.annotation_file.empty() ? picture.name : raw.annotation_file;
+  // One file of COCO's has everybody's boxes.
+  const bool own_file = raw_.format != Format::kCoco && !raw.annotation_file.empty();
+  frame.file = own_file ? raw.annotation_file : picture.name;
   std::vector<RawBox> boxes = raw.boxes;
   const auto most = static_cast<size_t>(options_.limits.max_boxes_a_picture);
   if (boxes.size() > most) {
@@ -246,7 +262,7 @@ absl::StatusOr<Dataset> Checker::Run(const CheckSinks& sinks) {
   data_.format = raw_.format;
   data_.pixel_rule = raw_.pixel_rule;
   LBW_RETURN_IF_ERROR(ChooseClasses());
-  ChooseSplits();
+  LBW_RETURN_IF_ERROR(ChooseSplits());
   // In the order of their names, which is the pack's.
   std::map<std::string, const RawPicture*> ordered;
   for (const RawPicture& raw : raw_.pictures) {
@@ -257,7 +273,7 @@ absl::StatusOr<Dataset> Checker::Run(const CheckSinks& sinks) {
                    raw.annotation_file.empty() ? raw.wanted : raw.annotation_file,
                    base::StrCat("picture=", raw.wanted));
     } else if (!ordered.emplace(name, &raw).second) {
-      defects_.Add(DefectKind::kDuplicateId, DefectAction::kLeftOut, name, "annotated twice");
+      defects_.Add(DefectKind::kDuplicateId, DefectAction::kLeftOut, name, base::StrCat("annotated twice, again in ", raw.annotation_file));
     }
   }
   uint64_t done = 0;
@@ -265,6 +281,10 @@ absl::StatusOr<Dataset> Checker::Run(const CheckSinks& sinks) {
     Picture picture;
     picture.name = name;
     const absl::StatusOr<std::string> encoded = Encoded(*raw);
+    if (!encoded.ok() && base::GetErrorDetails(encoded.status()).reason !=
+                             base::reason::kLimitExceeded.text) {
+      return encoded.status();
+    }
     if (!encoded.ok()) {
       defects_.Add(DefectKind::kPictureTooLarge, DefectAction::kLeftOut, name,
                    base::Std(encoded.status().message()));

@@ -108,11 +108,11 @@ class BoxChecker {
     }
     Corners inside = {std::max(corners[0], 0.0), std::max(corners[1], 0.0),
                       std::min(corners[2], width), std::min(corners[3], height)};
-    // A rounding beyond the edge is no defect worth a line.
-    constexpr double kRounding = 1e-3;
+    // A rounding beyond the edge is no defect worth a line; fractions are written with six digits.
+    const double rounding = 1e-3 + 1e-6 * std::max(width, height);
     double moved = 0;
     for (size_t i = 0; i < 4; ++i) moved = std::max(moved, std::fabs(inside[i] - corners[i]));
-    if (moved > kRounding) Note(DefectKind::kBoxOutside, DefectAction::kRepaired, detail);
+    if (moved > rounding) Note(DefectKind::kBoxOutside, DefectAction::kRepaired, detail);
     return inside;
   }
 

@@ -3,6 +3,7 @@
 #define LBW_DATASET_FORMATS_H_
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,13 @@ absl::StatusOr<RawDataset> ReadYolo(const ReadContext& context);
 absl::StatusOr<RawDataset> ReadClassFolders(const ReadContext& context);
 absl::StatusOr<RawDataset> ReadClassCsv(const ReadContext& context);
 absl::StatusOr<RawDataset> ReadCifar(const ReadContext& context);
+
+// A defect where an annotation calls its picture otherwise (folders and endings aside).
+void NoteOtherName(const ReadContext& context, const std::string& annotation_file,
+                   const std::string& wanted, const std::string& path);
+// A defect for every picture that is not among `used`, which is left out.
+void NoteUnused(const ReadContext& context, const std::set<std::string>& used,
+                std::string_view detail);
 
 // Errors: kInvalidArgument, BAD_DATASET.
 absl::Status BadDataset(std::string_view message);

@@ -17,12 +17,19 @@ size_t NameBegin(std::string_view path) {
   return slash == std::string_view::npos ? 0 : slash + 1;
 }
 
-// The only one that is there, or "".
-std::string Only(const std::map<std::string, std::vector<std::string>, std::less<>>& index,
-                 std::string_view key) {
-  const auto found = index.find(key);
-  if (found == index.end() || found->second.size() != 1) return "";
-  return found->second.front();
+constexpr std::array<std::string_view, 9> kTellingFolders = {
+    "annotations", "annotation", "xml",   "xmls",  "labels",
+    "jpegimages",  "images",     "image", "imgs"};
+
+// "/path" in lower case from its end, so that paths of one end stand together.
+std::string Backwards(std::string_view path) {
+  std::string text = "/" + Lower(path);
+  std::reverse(text.begin(), text.end());
+  return text;
+}
+
+bool StartsWith(std::string_view text, std::string_view start) {
+  return text.substr(0, start.size()) == start;
 }
 
 }  // namespace
@@ -81,41 +88,81 @@ std::vector<std::string> WordsOf(std::string_view line) {
   return words;
 }
 
+std::string SharedFolderOf(std::string_view path) {
+  std::string rest = Lower(FolderOf(path)) + "/";
+  std::string shared;
+  for (size_t slash = rest.find_first_of("/\\"); slash != std::string::npos;
+       slash = rest.find_first_of("/\\")) {
+    const std::string folder = rest.substr(0, slash);
+    rest.erase(0, slash + 1);
+    const bool telling = std::find(kTellingFolders.begin(), kTellingFolders.end(), folder) !=
+                         kTellingFolders.end();
+    if (!telling && !folder.empty() && folder != ".") shared += folder + "/";
+  }
+  return shared;
+}
+
 PictureIndex::PictureIndex(const FileTree& tree) {
   for (const auto& [path, entry] : tree.files()) {
     if (!IsPictureName(path)) continue;
+    backwards_.emplace_back(Backwards(path), all_.size());
+    by_stem_[Lower(StemOf(path))].push_back(all_.size());
+    by_place_[SharedFolderOf(path) + Lower(StemOf(path))].push_back(all_.size());
     all_.push_back(path);
-    by_name_[Lower(FileNameOf(path))].push_back(path);
-    by_stem_[Lower(StemOf(path))].push_back(path);
   }
+  std::sort(backwards_.begin(), backwards_.end());
 }
 
 std::string PictureIndex::Find(std::string_view name) const {
-  const std::string wanted = Lower(name);
-  const auto named = by_name_.find(Lower(FileNameOf(name)));
-  if (named != by_name_.end()) {
-    std::string fits;
-    int count = 0;
-    for (const std::string& path : named->second) {
-      const std::string lower = Lower(path);
-      const bool ends = lower.size() > wanted.size() &&
-                        lower.compare(lower.size() - wanted.size(), wanted.size(), wanted) == 0 &&
-                        lower[lower.size() - wanted.size() - 1] == '/';
-      if (lower == wanted) return path;
-      if (ends) {
-        fits = path;
-        ++count;
-      }
+  constexpr int kMostFolders = 64;
+  std::string wanted(name);
+  std::replace(wanted.begin(), wanted.end(), '\\', '/');
+  std::string_view rest = wanted;
+  for (int i = 0; i < kMostFolders; ++i) {
+    if (std::binary_search(all_.begin(), all_.end(), rest)) return std::string(rest);
+    const std::string key = Backwards(rest);
+    const auto at = std::lower_bound(backwards_.begin(), backwards_.end(), std::make_pair(key, size_t{0}));
+    if (at != backwards_.end() && StartsWith(at->first, key)) {
+      // Shorter ends fit more pictures, not fewer.
+      const auto next = at + 1;
+      const bool more = next != backwards_.end() && StartsWith(next->first, key);
+      const bool two_of_one_name = more && next->first == key;
+      const bool itself = at->first == key && !two_of_one_name;
+      return itself || !more ? all_[at->second] : "";
     }
-    if (count == 1) return fits;
+    const size_t slash = rest.find('/');
+    if (slash == std::string_view::npos) break;
+    rest.remove_prefix(slash + 1);
   }
-  const std::string only = Only(by_name_, Lower(FileNameOf(name)));
-  if (!only.empty()) return only;
-  return FindStem(StemOf(name));
+  return FindStem(StemOf(wanted));
 }
 
 std::string PictureIndex::FindStem(std::string_view stem) const {
-  return Only(by_stem_, Lower(stem));
+  const auto found = by_stem_.find(Lower(stem));
+  if (found == by_stem_.end() || found->second.size() != 1) return "";
+  return all_[found->second.front()];
+}
+
+std::string PictureIndex::FindBeside(std::string_view annotation_file,
+                                     std::string_view wanted) const {
+  const std::string stem = StemOf(annotation_file);
+  if (std::string only = FindStem(stem); !only.empty()) return only;
+  const auto found = by_place_.find(SharedFolderOf(annotation_file) + Lower(stem));
+  if (found == by_place_.end()) return "";
+  // The better a candidate fits, the higher its score; two of one score are no answer.
+  const std::string folder = FolderOf(annotation_file);
+  const std::string name = Lower(FileNameOf(wanted));
+  std::string best;
+  int best_score = 0;
+  for (const size_t i : found->second) {
+    const std::string& path = all_[i];
+    const int score = 1 + (Lower(FileNameOf(path)) == name ? 2 : 0) +
+                      (FolderOf(path) == folder ? 1 : 0);
+    if (score == best_score) best.clear();
+    if (score > best_score) best = path;
+    best_score = std::max(best_score, score);
+  }
+  return best;
 }
 
 }  // namespace lbw::dataset

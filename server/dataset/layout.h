@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dataset/file_tree.h"
@@ -24,20 +25,31 @@ std::vector<std::string> LinesOf(std::string_view text);
 // Words between spaces and tabs.
 std::vector<std::string> WordsOf(std::string_view line);
 
-// Pictures of a tree, found by what annotations call them.
+// The folder of a path in lower case, '/' at its end, without the folders that only tell pictures,
+// annotations and labels apart: what "train/Images/a/" and "train/Annotations/a/" share.
+std::string SharedFolderOf(std::string_view path);
+
+// Pictures of a tree, found by what annotations call them; upper and lower case are the same.
+// Cost: O(log n) a search.
 class PictureIndex {
  public:
   explicit PictureIndex(const FileTree& tree);
   const std::vector<std::string>& all() const { return all_; }
-  // The path for a name as annotations give it: itself, below `folder`, by the end of its path, by
-  // its file name, by its stem; "" where none or several fit.
+  // The path for a name as annotations give it: itself, or the one picture that ends with it, with
+  // it less its first folders, or that has its stem; "" where none or several fit. A backslash is a slash.
   std::string Find(std::string_view name) const;
-  std::string FindStem(std::string_view stem) const;
+  // The picture of an annotation file: the only one of its stem; of several, the one whose folder
+  // is the file's or its sibling (SharedFolderOf), of those the one called `wanted`, then the one
+  // beside the file. "" where none or several fit.
+  std::string FindBeside(std::string_view annotation_file, std::string_view wanted) const;
 
  private:
+  std::string FindStem(std::string_view stem) const;
+
   std::vector<std::string> all_;
-  std::map<std::string, std::vector<std::string>, std::less<>> by_name_;
-  std::map<std::string, std::vector<std::string>, std::less<>> by_stem_;
+  std::vector<std::pair<std::string, size_t>> backwards_;  // "/path" reversed, in all_; sorted
+  std::map<std::string, std::vector<size_t>, std::less<>> by_stem_;
+  std::map<std::string, std::vector<size_t>, std::less<>> by_place_;  // SharedFolderOf + stem
 };
 
 }  // namespace lbw::dataset

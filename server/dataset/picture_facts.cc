@@ -18,7 +18,8 @@ int64_t Big32(std::string_view text, size_t at) {
   return Big16(text, at) << 16 | Big16(text, at + 2);
 }
 
-// PNG, W3C Recommendation (2003), section 11.2.2: IHDR follows the signature.
+// PNG, W3C Recommendation (2003), section 11.2.2: IHDR follows the signature. The orientation may
+// stand in any chunk.
 PictureFacts LookAtPng(std::string_view png) {
   PictureFacts facts;
   facts.kind = PictureFacts::Kind::kPng;
@@ -29,6 +30,16 @@ PictureFacts LookAtPng(std::string_view png) {
   facts.grey = color == 0 || color == 4;
   facts.alpha = color == 4 || color == 6;
   facts.palette = color == 3;
+  constexpr size_t kAround = 12;  // length, type, CRC
+  for (size_t at = 8; at + kAround <= png.size();) {
+    const auto length = static_cast<size_t>(Big32(png, at));
+    const std::string_view type = png.substr(at + 4, 4);
+    if (type == "eXIf") {
+      facts.orientation = detect::ExifOrientation(base::AsBytes(png.substr(at + 8, length)));
+    }
+    if (type == "IEND" || length > png.size() - at - kAround) break;
+    at += length + kAround;
+  }
   return facts;
 }
 
@@ -40,6 +51,7 @@ bool IsFrame(uint32_t marker) {  // SOF0..SOF15 without DHT, JPG and DAC
 PictureFacts LookAtJpeg(std::string_view jpeg) {
   PictureFacts facts;
   facts.kind = PictureFacts::Kind::kJpeg;
+  bool has_exif = false;
   size_t at = 2;
   while (at + 4 <= jpeg.size()) {
     if (Byte(jpeg, at) != 0xFF) break;
@@ -52,7 +64,9 @@ PictureFacts LookAtJpeg(std::string_view jpeg) {
     const std::string_view body = jpeg.substr(at + 4, length < 2 ? 0 : length - 2);
     constexpr std::string_view kExif("Exif\0\0", 6);
     if (marker == 0xE1 && body.substr(0, kExif.size()) == kExif) {
-      facts.orientation = detect::ExifOrientation(base::AsBytes(body.substr(kExif.size())));
+      if (!has_exif)  // the first counts, as for the decoder
+        facts.orientation = detect::ExifOrientation(base::AsBytes(body.substr(kExif.size())));
+      has_exif = true;
     }
     if (IsFrame(marker)) {
       facts.stored_height = Big16(body, 1);

@@ -1,10 +1,60 @@
 #include "dataset/read.h"
 
+#include <algorithm>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
 #include "base/status.h"
 #include "base/strings.h"
 #include "dataset/formats.h"
 
 namespace lbw::dataset {
+
+namespace {
+
+// What the format has no use for; pictures are the readers' matter.
+bool IsExtra(Format format, const std::string& path) {
+  const std::string ending = EndingOf(path);
+  const auto is = [&](std::initializer_list<std::string_view> endings) {
+    return std::find(endings.begin(), endings.end(), ending) != endings.end();
+  };
+  switch (format) {
+    case Format::kVoc:
+      return !IsPictureName(path) && !is({"xml", "txt"});
+    case Format::kCoco:
+      return !IsPictureName(path) && !is({"json"});
+    case Format::kYolo:
+      return !IsPictureName(path) && !is({"txt", "yaml", "yml", "names", "data"});
+    case Format::kClassCsv:
+      return !IsPictureName(path) && !is({"csv"});
+    case Format::kCifar:
+      return !is({"bin"}) && Lower(FileNameOf(path)) != "batches.meta.txt";
+    case Format::kAuto:
+    case Format::kClassFolders:
+      break;
+  }
+  return !IsPictureName(path);
+}
+
+}  // namespace
+
+void NoteOtherName(const ReadContext& context, const std::string& annotation_file,
+                   const std::string& wanted, const std::string& path) {
+  if (wanted.empty() || path.empty()) return;
+  const std::string name = Lower(FileNameOf(wanted));
+  if (name == Lower(FileNameOf(path)) || name == Lower(StemOf(path))) return;
+  context.defects.Add(DefectKind::kFilenameDiffers, DefectAction::kRepaired, annotation_file,
+                      base::StrCat("filename=", wanted, " picture=", path));
+}
+
+void NoteUnused(const ReadContext& context, const std::set<std::string>& used,
+                std::string_view detail) {
+  for (const std::string& path : context.pictures.all()) {
+    if (used.count(path) != 0) continue;
+    context.defects.Add(DefectKind::kAnnotationMissing, DefectAction::kLeftOut, path, detail);
+  }
+}
 
 absl::StatusOr<RawDataset> ReadAnnotations(const FileTree& tree, const ReadOptions& options,
                                            DefectList& defects) {
@@ -38,6 +88,10 @@ absl::StatusOr<RawDataset> ReadAnnotations(const FileTree& tree, const ReadOptio
   }
   LBW_RETURN_IF_ERROR(raw.status());
   raw->format = format;
+  for (const auto& [path, entry] : tree.files()) {
+    if (!IsExtra(format, path)) continue;
+    defects.Add(DefectKind::kExtraFile, DefectAction::kNoted, path, "not read");
+  }
   if (static_cast<int64_t>(raw->pictures.size()) > options.limits.max_pictures) {
     return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kLimitExceeded,
                        base::StrCat("too many pictures: pictures=", raw->pictures.size(),

@@ -56,6 +56,8 @@ std::string RecordEnd(const AttemptContext& context, const Lease& lease, const O
   Outcome end = outcome;
   absl::Duration backoff = kFirstBackoff;
   while (true) {
+    const std::unique_ptr<store::BlobStore::Hold> hold =
+        end.kind == Outcome::Kind::kResult ? context.kinds->HoldBlobs() : nullptr;
     const absl::StatusOr<Job> job = context.queue->Finish(key, end, result_json, apply, on_failure);
     if (job.ok()) return std::string(Name(job->state));
     base::LogWarning("job_end_not_recorded", {{"job", lease.job.id}, {"error", job.status()}});

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,9 @@ class JobKinds {
   // Writes what the result means (an evaluation's row, a dataset's state) inside the transaction
   // that ends the job. May rewrite the result that is kept with the job.
   virtual absl::Status Apply(store::Session& session, const Job& job, std::string& result_json) = 0;
+  // Keeps the blobs that Apply makes rows for from being unlinked: taken before its transaction,
+  // held until that has ended. nullptr where there is nothing to hold.
+  virtual std::unique_ptr<store::BlobStore::Hold> HoldBlobs() { return nullptr; }
   // The job ended FAILED or CANCELLED: the same for what waits on it (a dataset becomes FAILED).
   virtual absl::Status ApplyFailure(store::Session& session, const Job& job) = 0;
 };

@@ -57,6 +57,12 @@ class Kinds final : public jobs::JobKinds {
     return absl::OkStatus();
   }
 
+  std::unique_ptr<store::BlobStore::Hold> HoldBlobs() override {
+    absl::StatusOr<std::unique_ptr<store::BlobStore::Hold>> hold =
+        context_.blobs->Acquire(store::BlobStore::Access::kName);
+    return hold.ok() ? *std::move(hold) : nullptr;
+  }
+
   absl::Status ApplyFailure(store::Session& session, const jobs::Job& job) override {
     if (job.kind != kCheckDataset) return absl::OkStatus();
     LBW_ASSIGN_OR_RETURN(const std::string name, DatasetOf(job));
@@ -130,6 +136,12 @@ class Kinds final : public jobs::JobKinds {
     checked.pack_bytes = static_cast<uint64_t>(bytes);
     LBW_ASSIGN_OR_RETURN(const auto reader, context_.blobs->Open(defects));
     LBW_ASSIGN_OR_RETURN(checked.defects_json, base::ReadAll(*reader, kMostBlobBytes));
+    // An older pack of the same content may have been unlinked between the child's word and now.
+    LBW_ASSIGN_OR_RETURN(const bool there, context_.blobs->Exists(checked.pack_artifact));
+    if (!there) {
+      return base::Error(absl::StatusCode::kUnavailable, base::reason::kStoreFailed,
+                         base::StrCat("the pack ", checked.pack_artifact, " was swept; again"));
+    }
     store::ArtifactRow row;
     row.artifact.sha256 = checked.pack_artifact;
     row.artifact.size_bytes = checked.pack_bytes;
