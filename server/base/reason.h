@@ -54,7 +54,7 @@ inline constexpr Reason kNoPrevious{"NO_PREVIOUS"};  // nothing to roll an alias
 // Jobs
 inline constexpr Reason kWrongState{"WRONG_STATE"};  // the job's state allows no such thing
 inline constexpr Reason kRequestIdReused{"REQUEST_ID_REUSED"};  // for another request
-inline constexpr Reason kLeaseLost{"LEASE_LOST"};        // a write of a worker that was replaced
+inline constexpr Reason kLeaseLost{"LEASE_LOST"};  // a write of a worker that was replaced
 inline constexpr Reason kAttemptsExhausted{"ATTEMPTS_EXHAUSTED"};  // crashed or stalled too often
 // Datasets
 inline constexpr Reason kBadArchive{"BAD_ARCHIVE"};  // no zip or tar, unsafe names, links, a bomb

@@ -59,7 +59,8 @@ struct Config {
   absl::Duration job_stall_timeout = absl::Minutes(5);
   absl::Duration job_obey_timeout = absl::Seconds(60);
   int64_t job_max_attempts = 5;
-  absl::Duration job_backoff = absl::Seconds(2);  // after the first attempt that fails; then doubled
+  absl::Duration job_backoff =
+      absl::Seconds(2);  // after the first attempt that fails; then doubled
   int64_t max_active_jobs = 100'000;
   int64_t max_job_events = 100'000;
   absl::Duration job_retention = absl::Hours(24 * 30);

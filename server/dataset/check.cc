@@ -75,7 +75,7 @@ absl::Status Checker::ChooseClasses() {
     std::set<std::string> found;
     for (const std::string& label : raw_.classes) {
       const std::string mapped = Mapped(label);
-      if (found.insert(mapped).second) names.push_back(mapped);
+      if (!mapped.empty() && found.insert(mapped).second) names.push_back(mapped);
     }
     // A format without a list of its own: by name.
     if (raw_.classes.empty()) {
@@ -132,8 +132,7 @@ void Checker::NoteFacts(const std::string& name, const PictureFacts& facts) {
   };
   const std::string ending = EndingOf(name);
   const bool png = facts.kind == PictureFacts::Kind::kPng;
-  const bool says_jpeg =
-      ending == "jpg" || ending == "jpeg" || ending == "jpe" || ending == "jfif";
+  const bool says_jpeg = ending == "jpg" || ending == "jpeg" || ending == "jpe" || ending == "jfif";
   if (png ? ending != "png" : !says_jpeg) {
     defects_.Add(DefectKind::kWrongExtension, DefectAction::kRepaired, name,
                  base::StrCat("a ", png ? "PNG" : "JPEG", ", read by its content"));
@@ -273,7 +272,8 @@ absl::StatusOr<Dataset> Checker::Run(const CheckSinks& sinks) {
                    raw.annotation_file.empty() ? raw.wanted : raw.annotation_file,
                    base::StrCat("picture=", raw.wanted));
     } else if (!ordered.emplace(name, &raw).second) {
-      defects_.Add(DefectKind::kDuplicateId, DefectAction::kLeftOut, name, base::StrCat("annotated twice, again in ", raw.annotation_file));
+      defects_.Add(DefectKind::kDuplicateId, DefectAction::kLeftOut, name,
+                   base::StrCat("annotated twice, again in ", raw.annotation_file));
     }
   }
   uint64_t done = 0;
@@ -281,8 +281,8 @@ absl::StatusOr<Dataset> Checker::Run(const CheckSinks& sinks) {
     Picture picture;
     picture.name = name;
     const absl::StatusOr<std::string> encoded = Encoded(*raw);
-    if (!encoded.ok() && base::GetErrorDetails(encoded.status()).reason !=
-                             base::reason::kLimitExceeded.text) {
+    if (!encoded.ok() &&
+        base::GetErrorDetails(encoded.status()).reason != base::reason::kLimitExceeded.text) {
       return encoded.status();
     }
     if (!encoded.ok()) {

@@ -37,11 +37,12 @@ Seen Look(const FileTree& tree) {
     if (ending == "csv") seen.csvs.push_back(path);
     if (ending == "txt") seen.texts.push_back(path);
     if (IsPictureName(path)) ++seen.pictures;
-    const std::string folder = Lower(FileNameOf(FolderOf(path)));
-    if (ending == "txt" && folder == "labels") seen.has_labels_folder = true;
+    const bool in_labels =
+        ("/" + Lower(FolderOf(path)) + "/").find("/labels/") != std::string::npos;
+    if (ending == "txt" && in_labels) seen.has_labels_folder = true;
     const std::string name = Lower(FileNameOf(path));
-    if (name == "data.yaml" || name == "data.yml" || name == "classes.txt" || name == "obj.names" ||
-        name == "classes.names") {
+    // classes.txt alone is also what folders of classes come with.
+    if (name == "data.yaml" || name == "data.yml" || ending == "names") {
       seen.yolo_names = true;
     }
   }

@@ -29,7 +29,8 @@ absl::StatusOr<RawDataset> ReadClassFolders(const ReadContext& context);
 absl::StatusOr<RawDataset> ReadClassCsv(const ReadContext& context);
 absl::StatusOr<RawDataset> ReadCifar(const ReadContext& context);
 
-// A defect where an annotation calls its picture otherwise (folders and endings aside).
+// A defect where an annotation calls its picture otherwise; folders, case and an ending
+// that it leaves away do not count.
 void NoteOtherName(const ReadContext& context, const std::string& annotation_file,
                    const std::string& wanted, const std::string& path);
 // A defect for every picture that is not among `used`, which is left out.

@@ -18,8 +18,7 @@ size_t NameBegin(std::string_view path) {
 }
 
 constexpr std::array<std::string_view, 9> kTellingFolders = {
-    "annotations", "annotation", "xml",   "xmls",  "labels",
-    "jpegimages",  "images",     "image", "imgs"};
+    "annotations", "annotation", "xml", "xmls", "labels", "jpegimages", "images", "image", "imgs"};
 
 // "/path" in lower case from its end, so that paths of one end stand together.
 std::string Backwards(std::string_view path) {
@@ -95,8 +94,8 @@ std::string SharedFolderOf(std::string_view path) {
        slash = rest.find_first_of("/\\")) {
     const std::string folder = rest.substr(0, slash);
     rest.erase(0, slash + 1);
-    const bool telling = std::find(kTellingFolders.begin(), kTellingFolders.end(), folder) !=
-                         kTellingFolders.end();
+    const bool telling =
+        std::find(kTellingFolders.begin(), kTellingFolders.end(), folder) != kTellingFolders.end();
     if (!telling && !folder.empty() && folder != ".") shared += folder + "/";
   }
   return shared;
@@ -121,7 +120,8 @@ std::string PictureIndex::Find(std::string_view name) const {
   for (int i = 0; i < kMostFolders; ++i) {
     if (std::binary_search(all_.begin(), all_.end(), rest)) return std::string(rest);
     const std::string key = Backwards(rest);
-    const auto at = std::lower_bound(backwards_.begin(), backwards_.end(), std::make_pair(key, size_t{0}));
+    const auto at =
+        std::lower_bound(backwards_.begin(), backwards_.end(), std::make_pair(key, size_t{0}));
     if (at != backwards_.end() && StartsWith(at->first, key)) {
       // Shorter ends fit more pictures, not fewer.
       const auto next = at + 1;
@@ -156,8 +156,8 @@ std::string PictureIndex::FindBeside(std::string_view annotation_file,
   int best_score = 0;
   for (const size_t i : found->second) {
     const std::string& path = all_[i];
-    const int score = 1 + (Lower(FileNameOf(path)) == name ? 2 : 0) +
-                      (FolderOf(path) == folder ? 1 : 0);
+    const int score =
+        1 + (Lower(FileNameOf(path)) == name ? 2 : 0) + (FolderOf(path) == folder ? 1 : 0);
     if (score == best_score) best.clear();
     if (score > best_score) best = path;
     best_score = std::max(best_score, score);

@@ -36,7 +36,8 @@ class PictureIndex {
   explicit PictureIndex(const FileTree& tree);
   const std::vector<std::string>& all() const { return all_; }
   // The path for a name as annotations give it: itself, or the one picture that ends with it, with
-  // it less its first folders, or that has its stem; "" where none or several fit. A backslash is a slash.
+  // it less its first folders, or that has its stem; "" where none or several fit. A backslash is a
+  // slash.
   std::string Find(std::string_view name) const;
   // The picture of an annotation file: the only one of its stem; of several, the one whose folder
   // is the file's or its sibling (SharedFolderOf), of those the one called `wanted`, then the one

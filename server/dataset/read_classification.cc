@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "dataset/formats.h"
+#include "dataset/text.h"
 #include "detect/image/image.h"
 
 namespace lbw::dataset {
@@ -63,6 +64,15 @@ int ColumnOf(const std::vector<std::string>& header, std::initializer_list<const
     }
   }
   return -1;
+}
+
+// A label that numbers one of the classes that the caller names, unless the map is about numbers.
+std::string NameOfNumber(const ReadOptions& options, const std::string& label) {
+  uint64_t number = 0;
+  const std::vector<std::string>& classes = options.classes;
+  const bool named = std::find(classes.begin(), classes.end(), label) != classes.end();
+  if (named || !options.class_map.empty() || !absl::SimpleAtoi(label, &number)) return label;
+  return number < classes.size() ? classes[static_cast<size_t>(number)] : label;
 }
 
 struct Columns {
@@ -156,6 +166,7 @@ absl::StatusOr<RawDataset> ReadClassFolders(const ReadContext& context) {
 
 absl::StatusOr<RawDataset> ReadClassCsv(const ReadContext& context) {
   RawDataset raw;
+  std::set<std::string> used;
   raw.task = Task::kClassification;
   std::set<std::string> labels;
   for (const auto& [path, entry] : context.tree.files()) {
@@ -181,14 +192,17 @@ absl::StatusOr<RawDataset> ReadClassCsv(const ReadContext& context) {
       picture.wanted = field(columns.path);
       picture.annotation_file = path;
       picture.path = context.pictures.Find(picture.wanted);
-      picture.label = field(columns.label);
+      NoteOtherName(context, path, picture.wanted, picture.path);
+      picture.label = NameOfNumber(context.options, field(columns.label));
       if (const std::string split = field(columns.split); !split.empty())
-        picture.splits = {Lower(split)};
+        picture.splits = {Shown(Lower(split))};
+      used.insert(picture.path);
       labels.insert(*picture.label);
       raw.pictures.push_back(std::move(picture));
     }
   }
   raw.classes = ClassesOf(labels);
+  NoteUnused(context, used, "in no line of a CSV file");
   if (raw.pictures.empty()) return BadDataset("no CSV file with a path and a label a line");
   return raw;
 }

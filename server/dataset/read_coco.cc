@@ -1,13 +1,15 @@
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/strip.h"
+#include "absl/strings/numbers.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "dataset/formats.h"
@@ -51,16 +53,23 @@ class CocoReader final : public nlohmann::json_sax<nlohmann::json> {
     return Number(static_cast<double>(value));
   }
   bool number_unsigned(number_unsigned_t value) override {
-    integer_ = static_cast<int64_t>(value);
+    constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+    integer_ = static_cast<int64_t>(std::min<uint64_t>(value, kMost));
     return Number(static_cast<double>(value));
   }
   bool number_float(number_float_t value, const string_t&) override {
-    integer_ = static_cast<int64_t>(value);
+    constexpr double kExact = 9007199254740992;  // 2^53
+    integer_ = std::fabs(value) <= kExact ? static_cast<int64_t>(value) : -1;
     return Number(value);
   }
   bool string(string_t& value) override {
     if (depth_ == kItem && list_ == List::kImages && key_ == "file_name") image_.file_name = value;
     if (depth_ == kItem && list_ == List::kCategories && key_ == "name") category_ = value;
+    // Ids in quotes, as some tools write them.
+    const bool is_id = key_ == "id" || key_ == "image_id" || key_ == "category_id";
+    if (depth_ == kItem && is_id && absl::SimpleAtoi(value, &integer_)) {
+      return Number(static_cast<double>(integer_));
+    }
     return true;
   }
   bool binary(binary_t&) override { return true; }
@@ -169,6 +178,7 @@ class Assembly {
   void Add(const std::string& path, const CocoFile& file, const std::string& split) {
     const std::map<int64_t, std::string> categories = Categories(path, file);
     std::map<int64_t, size_t> places;
+    std::map<std::string, size_t> here;
     for (const auto& [id, image] : file.images) {
       if (!places.emplace(id, raw_.pictures.size()).second) {
         context_.defects.Add(DefectKind::kDuplicateId, DefectAction::kLeftOut, path,
@@ -182,13 +192,26 @@ class Assembly {
       picture.declared_width = std::max<int64_t>(image.width, 0);
       picture.declared_height = std::max<int64_t>(image.height, 0);
       if (!split.empty()) picture.splits.push_back(split);
+      NoteOtherName(context_, path, picture.wanted, picture.path);
+      const auto before = of_path_.find(picture.path);
+      if (!picture.path.empty() && before != of_path_.end()) {
+        // Another file's picture too: in both splits, with the boxes of the first.
+        RawPicture& first = raw_.pictures[before->second];
+        if (!split.empty()) first.splits.push_back(split);
+        places[id] = kElsewhere;
+        continue;
+      }
+      here.emplace(picture.path, raw_.pictures.size());
       raw_.pictures.push_back(std::move(picture));
     }
+    of_path_.insert(here.begin(), here.end());
     std::map<int64_t, bool> seen;
     for (const CocoBox& box : file.boxes) AddBox(path, box, places, categories, seen);
   }
 
  private:
+  static constexpr size_t kElsewhere = std::numeric_limits<size_t>::max();
+
   // By rising id, which is the order of the classes.
   std::map<int64_t, std::string> Categories(const std::string& path, const CocoFile& file) {
     std::map<int64_t, std::string> categories;
@@ -197,7 +220,8 @@ class Assembly {
     for (const auto& [id, name] : file.categories) {
       in_order = in_order && id == before + 1;
       before = id;
-      if (!categories.emplace(id, name).second) {
+      const std::string shown = name.empty() ? base::StrCat(id) : name;
+      if (!categories.emplace(id, shown).second) {
         context_.defects.Add(DefectKind::kDuplicateId, DefectAction::kLeftOut, path,
                              base::StrCat("category id=", id, " (", name, ")"));
       }
@@ -229,6 +253,7 @@ class Assembly {
                                         " category_id=", box.category_id));
       return;
     }
+    if (place->second == kElsewhere) return;
     RawBox raw;
     raw.class_name = category->second;
     raw.crowd = box.crowd;
@@ -246,7 +271,27 @@ class Assembly {
 
   const ReadContext& context_;
   RawDataset& raw_;
+  std::map<std::string, size_t> of_path_;  // pictures of the files before
 };
+
+// Of COCO's own files about the same pictures (captions, keypoints), instances_* have the boxes.
+void KeepInstances(const ReadContext& context,
+                   std::vector<std::pair<std::string, CocoFile>>& files) {
+  const auto is_instances = [](const std::pair<std::string, CocoFile>& file) {
+    return Lower(StemOf(file.first)).rfind("instances", 0) == 0;
+  };
+  if (std::none_of(files.begin(), files.end(), is_instances)) return;
+  std::vector<std::pair<std::string, CocoFile>> kept;
+  for (auto& file : files) {
+    if (is_instances(file)) {
+      kept.push_back(std::move(file));
+    } else {
+      context.defects.Add(DefectKind::kExtraFile, DefectAction::kNoted, file.first,
+                          "beside instances_*.json");
+    }
+  }
+  files = std::move(kept);
+}
 
 }  // namespace
 
@@ -272,10 +317,14 @@ absl::StatusOr<RawDataset> ReadCoco(const ReadContext& context) {
     }
   }
   if (files.empty()) return BadDataset("no JSON file with images, annotations and categories");
+  KeepInstances(context, files);
   Assembly assembly(context, raw);
   for (const auto& [path, file] : files) {
     assembly.Add(path, file, SplitOf(path, files.size() == 1));
   }
+  std::set<std::string> used;
+  for (const RawPicture& picture : raw.pictures) used.insert(picture.path);
+  NoteUnused(context, used, "in no list of images");
   return raw;
 }
 

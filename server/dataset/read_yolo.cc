@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -18,13 +20,31 @@ namespace {
 // A YAML scalar without its quotes and comment.
 std::string Scalar(std::string_view text) {
   std::string value(absl::StripAsciiWhitespace(base::Absl(text)));
-  if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') &&
-      value.back() == value.front()) {
-    return value.substr(1, value.size() - 2);
+  if (!value.empty() && (value.front() == '"' || value.front() == '\'')) {
+    const size_t end = value.find(value.front(), 1);
+    if (end != std::string::npos) return value.substr(1, end - 1);
   }
   const size_t comment = value.find(" #");
   if (comment != std::string::npos) value.erase(comment);
   return std::string(absl::StripAsciiWhitespace(value));
+}
+
+// names[number] = name, for numbers that a list of classes may have.
+void SetName(size_t number, std::string_view name, std::vector<std::string>& names) {
+  constexpr size_t kMost = 100'000;
+  if (number > kMost) return;
+  if (number >= names.size()) names.resize(number + 1);
+  names[number] = Scalar(name);
+}
+
+// "3: cat" -> names[3]. False where it is something else.
+bool ReadNumbered(std::string_view line, std::vector<std::string>& names) {
+  const size_t colon = line.find(':');
+  uint64_t number = 0;
+  if (colon == std::string_view::npos) return false;
+  if (!absl::SimpleAtoi(Scalar(line.substr(0, colon)), &number)) return false;
+  SetName(static_cast<size_t>(number), line.substr(colon + 1), names);
+  return true;
 }
 
 // [a, "b"]: between the brackets.
@@ -52,59 +72,84 @@ std::vector<std::string> FlowList(std::string_view text) {
   return names;
 }
 
-// The names of a data.yaml: a flow list, a block list, or a map from numbers.
+// Names behind "names:": [a, b] or {0: a, 1: b}, over several lines.
+std::vector<std::string> FlowNames(std::string text, const std::vector<std::string>& lines,
+                                   size_t next) {
+  const bool map = text.front() == '{';
+  const char close = map ? '}' : ']';
+  for (; text.find(close) == std::string::npos && next < lines.size(); ++next) text += lines[next];
+  const std::vector<std::string> words =
+      FlowList(std::string_view(text).substr(1, text.find(close) - 1));
+  if (!map) return words;
+  std::vector<std::string> names;
+  for (const std::string& word : words) (void)ReadNumbered(word, names);
+  return names;
+}
+
+// The names of a data.yaml: a flow list or map, a block list, or a map from numbers.
 std::vector<std::string> NamesOfYaml(const std::string& text) {
   const std::vector<std::string> lines = LinesOf(text);
   std::vector<std::string> names;
   for (size_t i = 0; i < lines.size(); ++i) {
     if (lines[i].rfind("names:", 0) != 0) continue;
-    std::string rest = lines[i].substr(6);
-    size_t open = rest.find('[');
-    if (open != std::string::npos) {
-      for (size_t j = i + 1; rest.find(']') == std::string::npos && j < lines.size(); ++j)
-        rest += lines[j];
-      return FlowList(std::string_view(rest).substr(open + 1, rest.find(']') - open - 1));
+    const std::string rest(absl::StripAsciiWhitespace(lines[i].substr(6)));
+    if (!rest.empty() && (rest.front() == '[' || rest.front() == '{')) {
+      return FlowNames(rest, lines, i + 1);
     }
     for (size_t j = i + 1; j < lines.size(); ++j) {
       const std::string line(absl::StripAsciiWhitespace(lines[j]));
+      if (line.front() == '#') continue;
       if (line.rfind("- ", 0) == 0) {
         names.push_back(Scalar(line.substr(2)));
         continue;
       }
-      const size_t colon = line.find(':');
-      int64_t number = 0;
-      const bool numbered =
-          colon != std::string::npos && absl::SimpleAtoi(line.substr(0, colon), &number);
-      if (!numbered || lines[j].front() != ' ') break;
-      if (number < 0 || number > 100'000) break;
-      if (static_cast<size_t>(number) >= names.size())
-        names.resize(static_cast<size_t>(number) + 1);
-      names[static_cast<size_t>(number)] = Scalar(line.substr(colon + 1));
+      const bool indented = lines[j].front() == ' ' || lines[j].front() == '\t';
+      if (!indented || !ReadNumbered(line, names)) break;
     }
     return names;
   }
   return names;
 }
 
-absl::StatusOr<std::vector<std::string>> ReadNames(const ReadContext& context,
-                                                   std::set<std::string>& used) {
+// A name a line; its place is its number, so that an empty line counts.
+std::vector<std::string> NamesOfList(std::string_view text) {
+  std::vector<std::string> names;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    names.emplace_back(absl::StripAsciiWhitespace(base::Absl(text.substr(0, end))));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  while (!names.empty() && names.back().empty()) names.pop_back();
+  return names;
+}
+
+struct Names {
+  std::vector<std::string> names;
+  bool has_keypoints = false;  // numbers behind a box are points, not a polygon
+};
+
+absl::StatusOr<Names> ReadNames(const ReadContext& context, std::set<std::string>& used) {
+  Names result;
   for (const auto& [path, entry] : context.tree.files()) {
     const std::string name = Lower(FileNameOf(path));
     const bool yaml = EndingOf(path) == "yaml" || EndingOf(path) == "yml";
     const bool list = name == "classes.txt" || EndingOf(path) == "names" || name == "names.txt";
     if (!yaml && !list) continue;
+    used.insert(path);
+    if (!result.names.empty()) continue;
     LBW_ASSIGN_OR_RETURN(const std::string text,
                          context.tree.Read(path, context.options.limits.max_text_file_bytes));
-    used.insert(path);
-    std::vector<std::string> names;
-    if (yaml) {
-      names = NamesOfYaml(text);
-    } else {
-      for (const std::string& line : LinesOf(text)) names.push_back(Scalar(line));
-    }
-    if (!names.empty()) return names;
+    result.names = yaml ? NamesOfYaml(text) : NamesOfList(text);
+    result.has_keypoints = yaml && text.find("kpt_shape") != std::string::npos;
   }
-  return std::vector<std::string>();
+  for (size_t i = 0; i < result.names.size(); ++i) {
+    if (result.names[i].empty()) result.names[i] = base::StrCat(i);
+  }
+  // Numbers of classes that the caller names, unless the map is about the numbers.
+  if (result.names.empty() && context.options.class_map.empty()) {
+    result.names = context.options.classes;
+  }
+  return result;
 }
 
 // The label file of a picture: images/ becomes labels/, or beside it.
@@ -162,32 +207,61 @@ std::map<std::string, std::vector<std::string>> ReadLists(const ReadContext& con
   return splits;
 }
 
-// class cx cy w h, fractions; further numbers (a segmentation's points, a score) are not read.
-void ReadLines(const ReadContext& context, const std::string& label, const std::string& text,
-               const std::vector<std::string>& names, RawPicture& picture) {
-  for (const std::string& line : LinesOf(text)) {
-    const std::vector<std::string> words = WordsOf(line);
-    RawBox box;
-    box.relative = true;
-    box.difficult = false;
-    int64_t index = -1;
-    std::array<double, 4> values{};
-    bool good = words.size() >= 5 && absl::SimpleAtoi(words[0], &index);
-    for (size_t i = 0; good && i < 4; ++i) good = absl::SimpleAtod(words[i + 1], &values[i]);
-    if (!good || index < 0) {
-      context.defects.Add(DefectKind::kBadCoordinates, DefectAction::kLeftOut, label, line);
-      continue;
-    }
-    const auto number = static_cast<size_t>(index);
-    box.class_name = number < names.size() ? names[number] : base::StrCat(index);
-    if (!names.empty() && number >= names.size()) {
-      context.defects.Add(DefectKind::kUnknownClass, DefectAction::kLeftOut, label,
-                          base::StrCat("class ", index, " of ", names.size()));
-      continue;
-    }
-    box.corners = {values[0] - values[2] / 2, values[1] - values[3] / 2, values[0] + values[2] / 2,
-                   values[1] + values[3] / 2};
-    picture.boxes.push_back(std::move(box));
+// x1 y1 x2 y2 ...: around all of them.
+std::array<double, 4> Around(const std::vector<double>& points) {
+  std::array<double, 4> box = {points[0], points[1], points[0], points[1]};
+  for (size_t i = 0; i < points.size(); ++i) {
+    box[i % 2] = std::min(box[i % 2], points[i]);
+    box[2 + i % 2] = std::max(box[2 + i % 2], points[i]);
+  }
+  return box;
+}
+
+// class cx cy w h, fractions, and maybe a score or keypoints, which are not read; or class and a
+// polygon of three points or more.
+void ReadLine(const ReadContext& context, const std::string& label, const std::string& line,
+              const Names& names, RawPicture& picture) {
+  const std::vector<std::string> words = WordsOf(line);
+  const bool polygon = words.size() >= 7 && words.size() % 2 == 1 && !names.has_keypoints;
+  std::vector<double> values(polygon ? words.size() - 1 : 4);
+  uint64_t number = 0;
+  bool good = words.size() >= 5 && absl::SimpleAtoi(words[0], &number);
+  for (size_t i = 0; good && i < values.size(); ++i) {
+    good = absl::SimpleAtod(words[i + 1], &values[i]);
+  }
+  if (!good || std::any_of(values.begin(), values.end(), [](double v) { return std::isnan(v); })) {
+    context.defects.Add(DefectKind::kBadCoordinates, DefectAction::kLeftOut, label, line);
+    return;
+  }
+  if (!names.names.empty() && number >= names.names.size()) {
+    context.defects.Add(DefectKind::kUnknownClass, DefectAction::kLeftOut, label,
+                        base::StrCat("class ", number, " of ", names.names.size()));
+    return;
+  }
+  RawBox box;
+  box.relative = true;
+  box.difficult = false;
+  box.class_name = names.names.empty() ? base::StrCat(number) : names.names[number];
+  box.corners = polygon
+                    ? Around(values)
+                    : std::array<double, 4>{values[0] - values[2] / 2, values[1] - values[3] / 2,
+                                            values[0] + values[2] / 2, values[1] + values[3] / 2};
+  picture.boxes.push_back(std::move(box));
+}
+
+// A text file that no picture has: labels of one that is missing, or something to read.
+void NoteText(const ReadContext& context, const std::string& path) {
+  const auto text = context.tree.Read(path, context.options.limits.max_text_file_bytes);
+  const std::vector<std::string> lines = text.ok() ? LinesOf(*text) : std::vector<std::string>();
+  const std::vector<std::string> words = lines.empty() ? lines : WordsOf(lines.front());
+  uint64_t number = 0;
+  const bool labels = Lower(FileNameOf(FolderOf(path))) == "labels" ||
+                      (words.size() >= 5 && absl::SimpleAtoi(words.front(), &number));
+  if (labels) {
+    context.defects.Add(DefectKind::kPictureMissing, DefectAction::kLeftOut, path,
+                        "annotations without a picture");
+  } else {
+    context.defects.Add(DefectKind::kExtraFile, DefectAction::kNoted, path, "not read");
   }
 }
 
@@ -197,7 +271,8 @@ absl::StatusOr<RawDataset> ReadYolo(const ReadContext& context) {
   RawDataset raw;
   raw.pixel_rule = PixelRule::kContinuous;
   std::set<std::string> used;
-  LBW_ASSIGN_OR_RETURN(raw.classes, ReadNames(context, used));
+  LBW_ASSIGN_OR_RETURN(const Names names, ReadNames(context, used));
+  raw.classes = names.names;
   const auto lists = ReadLists(context, used);
   for (const std::string& path : context.pictures.all()) {
     RawPicture picture;
@@ -223,14 +298,13 @@ absl::StatusOr<RawDataset> ReadYolo(const ReadContext& context) {
                             base::Std(text.status().message()));
         continue;
       }
-      ReadLines(context, label, *text, raw.classes, picture);
+      for (const std::string& line : LinesOf(*text)) ReadLine(context, label, line, names, picture);
     }
     raw.pictures.push_back(std::move(picture));
   }
   for (const auto& [path, entry] : context.tree.files()) {
     if (EndingOf(path) != "txt" || used.count(path) != 0) continue;
-    context.defects.Add(DefectKind::kPictureMissing, DefectAction::kLeftOut, path,
-                        "annotations without a picture");
+    NoteText(context, path);
   }
   if (raw.pictures.empty()) return BadDataset("no pictures");
   // Class numbers without names: all of them up to the largest.

@@ -41,7 +41,8 @@ RawBox ReadObject(const tinyxml2::XMLElement* object) {
   RawBox box;
   box.class_name = TextOf(object, "name");
   const std::string difficult = TextOf(object, "difficult");
-  if (!difficult.empty()) box.difficult = difficult != "0" && absl::AsciiStrToLower(difficult) != "false";
+  if (!difficult.empty())
+    box.difficult = difficult != "0" && absl::AsciiStrToLower(difficult) != "false";
   const tinyxml2::XMLElement* const bounds = object->FirstChildElement("bndbox");
   if (bounds == nullptr) {
     box.corners = {std::nan(""), std::nan(""), std::nan(""), std::nan("")};

@@ -11,8 +11,9 @@ int main(int argc, char** argv) {
   lbw::dataset::SceneOptions options;
   lbw::dataset::SceneSet set;
   std::string folder;
-  CLI::App app("Writes synthetic scenes (disc, square, triangle, ring, cross, star) as a VOC "
-               "folder; the same for the same options and seed.");
+  CLI::App app(
+      "Writes synthetic scenes (disc, square, triangle, ring, cross, star) as a VOC "
+      "folder; the same for the same options and seed.");
   app.option_defaults()->always_capture_default();
   app.add_option("--out", folder, "A folder that is empty or not there")->required();
   app.add_option("--train", set.train, "Pictures in the split train");

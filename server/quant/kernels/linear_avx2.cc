@@ -78,6 +78,7 @@ void Rest(const OuterSum<T>& sum, int64_t first_row, int64_t rows, int64_t first
 
 template <typename V>
 void Outer(const OuterSum<typename V::T>& sum) {
+  if (sum.depth == 0) return;
   const int64_t full_rows = sum.m / kTileRows * kTileRows;
   const int64_t full_columns = sum.n / (2 * V::kLanes) * (2 * V::kLanes);
   for (int64_t i = 0; i < full_rows; i += kTileRows) {

@@ -129,7 +129,8 @@ class AliasModelTest : public RegistryFixture {
 
   void Compare() {
     std::map<std::string, int64_t> found;
-    for (const Alias& alias : registry_->GetModel("m")->aliases) found[alias.alias] = alias.version;
+    const Model model = registry_->GetModel("m").value();
+    for (const Alias& alias : model.aliases) found[alias.alias] = alias.version;
     std::map<std::string, int64_t> expected;
     for (const auto& [name, alias] : model_) {
       if (Now(alias)) expected[name] = *Now(alias);
@@ -137,7 +138,8 @@ class AliasModelTest : public RegistryFixture {
     EXPECT_EQ(found, expected);
     for (const auto& [name, alias] : model_) {
       std::vector<std::string> story;
-      for (const AliasMove& move : registry_->ListAliasMoves("m", name, 1000, "")->moves) {
+      const Registry::AliasMoves listed = registry_->ListAliasMoves("m", name, 1000, "").value();
+      for (const AliasMove& move : listed.moves) {
         story.insert(story.begin(),
                      move.action + " " + Text(move.previous) + ">" + Text(move.version));
       }

@@ -1,0 +1,104 @@
+#include "dataset/layout.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+namespace lbw::dataset {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+FileTree Tree(const std::vector<std::string>& paths) {
+  std::map<std::string, std::string> files;
+  for (const std::string& path : paths) files[path] = "x";
+  return MakeFileTree(files);
+}
+
+TEST(Paths, AreTakenApart) {
+  EXPECT_EQ(FolderOf("a/b/c.JPG"), "a/b");
+  EXPECT_EQ(FolderOf("c.jpg"), "");
+  EXPECT_EQ(FileNameOf("image\\test_1.jpg"), "test_1.jpg");
+  EXPECT_EQ(StemOf("a/b.rf.1.jpg"), "b.rf.1");
+  EXPECT_EQ(StemOf("a/.hidden"), ".hidden");
+  EXPECT_EQ(EndingOf("a/B.JPEG"), "jpeg");
+  EXPECT_EQ(EndingOf("a.b/c"), "");
+  EXPECT_TRUE(IsPictureName("a.GIF"));
+  EXPECT_FALSE(IsPictureName("a.xml"));
+}
+
+TEST(LinesOf, TakesEveryEndAndSkipsBlankOnesAndTheMark) {
+  EXPECT_THAT(LinesOf("\xEF\xBB\xBFone\r\n\r\n two \rthree\n \t\n"),
+              ElementsAre("one", " two ", "three"));
+  EXPECT_THAT(LinesOf(""), IsEmpty());
+  EXPECT_THAT(WordsOf("\t a  b\tc "), ElementsAre("a", "b", "c"));
+}
+
+TEST(SharedFolderOf, DropsWhatTellsPicturesAndAnnotationsApart) {
+  EXPECT_EQ(SharedFolderOf("VOC/Annotations/sub/a.xml"), "voc/sub/");
+  EXPECT_EQ(SharedFolderOf("VOC/JPEGImages/Sub/a.jpg"), "voc/sub/");
+  EXPECT_EQ(SharedFolderOf("a.jpg"), "");
+  EXPECT_EQ(SharedFolderOf(".\\images\\x\\a.jpg"), "x/");
+}
+
+TEST(PictureIndex, FindsByTheEndOfAPath) {
+  const FileTree tree = Tree({"set/images/train/a.jpg", "set/images/val/a.jpg", "set/b.PNG"});
+  const PictureIndex index(tree);
+  EXPECT_EQ(index.Find("set/images/val/a.jpg"), "set/images/val/a.jpg");
+  EXPECT_EQ(index.Find("train/a.jpg"), "set/images/train/a.jpg");
+  EXPECT_EQ(index.Find("C:\\data\\val\\A.jpg"), "set/images/val/a.jpg");
+  EXPECT_EQ(index.Find("./../val/a.jpg"), "set/images/val/a.jpg");
+  EXPECT_EQ(index.Find("a.jpg"), "") << "two fit";
+  EXPECT_EQ(index.Find("/home/me/b.png"), "set/b.PNG");
+  EXPECT_EQ(index.Find("b.jpg"), "set/b.PNG") << "by its stem";
+  EXPECT_EQ(index.Find("et/b.PNG"), "set/b.PNG");
+  EXPECT_EQ(index.Find("c.jpg"), "");
+  EXPECT_EQ(index.Find(""), "");
+}
+
+TEST(PictureIndex, PrefersThePathItselfToOnesThatEndWithIt) {
+  const PictureIndex index(Tree({"a.jpg", "x/a.jpg"}));
+  EXPECT_EQ(index.Find("a.jpg"), "a.jpg");
+  EXPECT_EQ(index.Find("A.JPG"), "a.jpg");
+}
+
+TEST(PictureIndex, TellsUpperAndLowerCaseApartWhereItMust) {
+  const PictureIndex index(Tree({"A.jpg", "a.jpg"}));
+  EXPECT_EQ(index.Find("a.jpg"), "a.jpg");
+  EXPECT_EQ(index.Find("A.jpg"), "A.jpg");
+  EXPECT_EQ(index.Find("a.JPG"), "");
+}
+
+TEST(PictureIndex, FindsTheSiblingOfAnAnnotationAmongPicturesOfOneStem) {
+  const PictureIndex index(
+      Tree({"JPEGImages/1/a.jpg", "JPEGImages/2/a.jpg", "SegmentationClass/1/a.png", "only.jpg",
+            "two/b.jpg", "two/b.png", "images/c.jpg", "x/c.jpg"}));
+  EXPECT_EQ(index.FindBeside("Annotations/1/a.xml", ""), "JPEGImages/1/a.jpg");
+  EXPECT_EQ(index.FindBeside("Annotations/2/a.xml", ""), "JPEGImages/2/a.jpg");
+  EXPECT_EQ(index.FindBeside("Annotations/3/a.xml", ""), "");
+  EXPECT_EQ(index.FindBeside("anywhere/only.xml", ""), "only.jpg");
+  EXPECT_EQ(index.FindBeside("two/b.xml", ""), "") << "a JPEG and a PNG";
+  EXPECT_EQ(index.FindBeside("two/b.xml", "B.png"), "two/b.png");
+  EXPECT_EQ(index.FindBeside("annotations/c.xml", "c.jpg"), "images/c.jpg");
+  EXPECT_EQ(index.FindBeside("x/c.xml", "c.jpg"), "x/c.jpg");
+}
+
+// 100,000 pictures of one name: a search that looks at each would take minutes.
+TEST(PictureIndex, IsQuickWhereManyShareOneName) {
+  constexpr int kPictures = 100'000;
+  std::map<std::string, std::string> files;
+  for (int i = 0; i < kPictures; ++i) files["d" + std::to_string(i) + "/image.jpg"] = "";
+  const PictureIndex index(MakeFileTree(files));
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < kPictures; ++i) {
+    const std::string folder = "d" + std::to_string(i) + "/";
+    ASSERT_EQ(index.Find("x/" + folder + "image.jpg"), folder + "image.jpg");
+    ASSERT_EQ(index.FindBeside(folder + "image.xml", "image.jpg"), folder + "image.jpg");
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
+}
+
+}  // namespace
+}  // namespace lbw::dataset
