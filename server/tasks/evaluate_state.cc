@@ -165,6 +165,8 @@ absl::StatusOr<EvaluateState> ReadState(const base::RandomAccessReader& reader,
   if (!absl::SimpleAtoi(metadata("step"), &state.done) || state.done < 0) {
     return BadCheckpoint("step");
   }
+  // Pictures that are skipped because of a damaged number would be missed in silence.
+  if (metadata("position") != metadata("step")) return BadCheckpoint("position");
   LBW_ASSIGN_OR_RETURN(state.main, ReadRun(file, "main"));
   LBW_ASSIGN_OR_RETURN(state.against, ReadRun(file, "against"));
   LBW_ASSIGN_OR_RETURN(state.failed, ReadList<int32_t>(file, "state.failed", base::DType::kI32));

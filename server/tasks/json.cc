@@ -1,6 +1,7 @@
 #include "tasks/json.h"
 
 #include <cmath>
+#include <limits>
 
 #include "absl/strings/numbers.h"
 #include "base/status.h"
@@ -59,7 +60,12 @@ absl::StatusOr<int64_t> IntegerOf(const Json& object, const std::string& key) {
   const Json* const value = Find(object, key);
   if (value == nullptr) return int64_t{0};
   int64_t number = 0;
-  if (value->is_number_integer()) return value->get<int64_t>();
+  if (value->is_number_integer()) {
+    // Numbers above the signed range are kept unsigned and would come out negative.
+    const bool fits = !value->is_number_unsigned() ||
+                      value->get<uint64_t>() <= uint64_t{std::numeric_limits<int64_t>::max()};
+    if (fits) return value->get<int64_t>();
+  }
   if (value->is_string() && absl::SimpleAtoi(value->get<std::string>(), &number)) return number;
   return Wrong(key, "a whole number", *value);
 }

@@ -288,5 +288,22 @@ TEST(SqliteDatabase, ATransactionWaitsForAnotherProcess) {
   EXPECT_TRUE(theirs->Transaction([](Session&) { return absl::OkStatus(); }).ok());
 }
 
+// A server and its workers may be the first to open a folder, all at once.
+TEST(SqliteDatabase, SeveralMayOpenANewFolderAtOnce) {
+  const testing::TempDir folder;
+  std::vector<std::thread> threads;
+  std::vector<absl::Status> statuses(6);
+  for (absl::Status& status : statuses) {
+    threads.emplace_back([&status, &folder] {
+      SqliteOptions options;
+      options.folder = folder.path();
+      options.lock = SqliteOptions::Lock::kNone;
+      status = SqliteDatabase::Open(options).status();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const absl::Status& status : statuses) EXPECT_TRUE(status.ok()) << status;
+}
+
 }  // namespace
 }  // namespace lbw::store

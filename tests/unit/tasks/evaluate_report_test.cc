@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "base/strings.h"
 #include "tasks/report_size.h"
 
@@ -108,6 +112,100 @@ TEST(Report, AClassifierByHand) {
   EXPECT_EQ(classification["confusion"].dump(), R"(["1","1","0","0","1","1","0","0","0"])");
   EXPECT_FALSE(classification["classes"][2].contains("accuracy"));
   EXPECT_FALSE(Summary(*report)["classification"].contains("confusion"));
+}
+
+TEST(Report, NamesOfFieldsAreTheApis) {
+  Scene scene = ManyClasses(1, 4);
+  scene.state.failed = {3};
+  scene.state.seconds = {0.3, 0.6, 0.9, 1.2};
+  scene.truth.pixels = eval::PixelRule::kContinuous;
+  const auto report = Report(scene.truth, EvaluateSpec(), scene.state);
+  ASSERT_TRUE(report.ok()) << report.status();
+  const auto keys = [](const Json& object) {
+    std::vector<std::string> names;
+    for (const auto& item : object.items()) names.push_back(item.key());
+    return names;
+  };
+  EXPECT_THAT(keys(*report), UnorderedElementsAre("pictures", "pictures_failed", "voc", "coco",
+                                                  "timings", "metric", "value"));
+  EXPECT_EQ((*report)["pictures"], "3");
+  EXPECT_EQ((*report)["pictures_failed"], "1");
+  const Json& voc = (*report)["voc"];
+  EXPECT_THAT(keys(voc), UnorderedElementsAre("map_50", "map_11", "map_50_interval", "classes",
+                                              "sizes", "pixel_rule"));
+  EXPECT_EQ(voc["pixel_rule"], "continuous");
+  EXPECT_THAT(keys(voc["map_50_interval"]), UnorderedElementsAre("low", "high", "level"));
+  EXPECT_THAT(keys(voc["classes"][0]),
+              UnorderedElementsAre("label", "truths", "not_counted", "true_positives",
+                                   "false_positives", "ap", "ap_11", "curve", "sizes"));
+  EXPECT_THAT(keys(voc["classes"][0]["curve"][0]),
+              UnorderedElementsAre("recall", "precision", "score"));
+  // Every object is 15 x 20 px: there is a figure for small ones only.
+  ASSERT_THAT(voc["sizes"], SizeIs(3));
+  EXPECT_EQ(voc["sizes"][0]["size"], "small");
+  EXPECT_TRUE(voc["sizes"][0].contains("map_50"));
+  EXPECT_FALSE(voc["sizes"][1].contains("map_50"));
+  EXPECT_FALSE(voc["sizes"][2].contains("map_11"));
+  EXPECT_TRUE((*report)["coco"].contains("ap_small"));
+  EXPECT_FALSE((*report)["coco"].contains("ap_large"));
+  // A mean over the three pictures that were read.
+  EXPECT_NEAR((*report)["timings"]["decode_ms"].get<double>(), 100, 1e-9);
+  EXPECT_NEAR((*report)["timings"]["postprocess_ms"].get<double>(), 400, 1e-9);
+}
+
+TEST(Report, CurvesHaveFewerPointsWhereThereAreMoreClasses) {
+  for (const auto& [classes, most] : {std::pair<int, size_t>{2, 50}, {200, 20}}) {
+    const Scene scene = ManyClasses(classes, 150);
+    const auto report = Report(scene.truth, EvaluateSpec(), scene.state);
+    ASSERT_TRUE(report.ok()) << report.status();
+    for (const Json& one : (*report)["voc"]["classes"]) {
+      ASSERT_GT(one["curve"].size(), 1U);
+      ASSERT_LE(one["curve"].size(), most) << classes;
+    }
+  }
+}
+
+// The other version's sure boxes are the truth, whatever the dataset says: it is sure of the first
+// picture's box only, which is found ahead of all others.
+TEST(Report, AgreementIsWithTheSureBoxesOfTheOther) {
+  Scene scene = ManyClasses(1, 4);
+  scene.state.against.found = {scene.state.main.found[0], scene.state.main.found[1]};
+  scene.state.against.found[0].detection.score = 0.9F;
+  scene.state.against.found[1].detection.score = 0.4F;
+  EvaluateSpec spec;
+  spec.against = base::ModelRef{"m", 7, std::nullopt};
+  const auto report = Report(scene.truth, spec, scene.state);
+  ASSERT_TRUE(report.ok()) << report.status();
+  const Json& agreement = (*report)["agreement"];
+  EXPECT_EQ(agreement["against"], "models/m/versions/7");
+  EXPECT_DOUBLE_EQ(agreement["map_50"].get<double>(), 1.0);
+  EXPECT_EQ(agreement["classes"][0]["truths"], "1");
+  EXPECT_EQ(agreement["classes"][0]["false_positives"], "3");
+  EXPECT_FALSE(agreement["classes"][0].contains("curve"));
+}
+
+// Each version failed at another picture: places in the two lists are not the same pictures.
+TEST(Report, ClassifiersAreComparedPictureByPicture) {
+  Truth truth;
+  truth.task = dataset::Task::kClassification;
+  truth.labels = {"a", "b"};
+  truth.pictures = 4;
+  EvaluateSpec spec;
+  spec.against = base::ModelRef{"m", 2, std::nullopt};
+  EvaluateState state;
+  state.done = 4;
+  state.failed = {1};
+  state.main.judged = {{0, 0, 0}, {0, 1, 1}, {0, 0, 0}};
+  state.main.judged_pictures = {0, 2, 3};
+  state.against.judged = {{0, 1, 1}, {0, 1, 1}, {0, 1, 1}};
+  state.against.judged_pictures = {1, 2, 3};
+  const auto report = Report(truth, spec, state);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ((*report)["agreement"]["same_top1"], 0.5);
+  state.against = {};
+  const auto none = Report(truth, spec, state);
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_FALSE((*none)["agreement"].contains("same_top1"));
 }
 
 // A result is a line of the jobs' protocol: what is longer fails the job at its very end. COCO has

@@ -85,6 +85,21 @@ TEST(ParseEvaluateSpec, NoTextThatIsNoObject) {
   }
 }
 
+TEST(ParseEvaluateSpec, OptionsOfAnotherKindAreNotTakenForNone) {
+  const auto spec = [](const char* options) {
+    return ParseEvaluateSpec(
+        base::StrCat(R"({"version": "models/m/versions/1", "dataset": "datasets/d", "options": )",
+                     options, "}"));
+  };
+  EXPECT_TRUE(spec("null").ok());
+  EXPECT_TRUE(spec("{}").ok());
+  for (const char* options : {"[]", "3", R"("all")", "false"}) {
+    const absl::Status status = spec(options).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << options;
+    EXPECT_THAT(base::GetErrorDetails(status).fields, Contains("options")) << options;
+  }
+}
+
 TEST(ComparableOptions, ForgetsWhatDoesNotChangeFigures) {
   const Json one = Json::parse(R"({"top_k": 5, "threads": 2, "checkpoint_pictures": 8})");
   const Json other = Json::parse(R"({"top_k": 5, "threads": 4, "checkpoint_pictures": 0})");

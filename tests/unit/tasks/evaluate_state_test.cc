@@ -73,6 +73,33 @@ TEST(EvaluateState, CutShortIsAnErrorAtEveryLength) {
   }
 }
 
+// Values carry no checksum, so not every flip can be seen; what is accepted fits together.
+TEST(EvaluateState, AnyFlippedBitIsAnErrorOrAStateThatFits) {
+  const EvaluateState state = Sample();
+  const std::string whole = Written(state);
+  size_t refused = 0;
+  for (size_t at = 0; at < whole.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string flipped = whole;
+      flipped[at] = static_cast<char>(flipped[at] ^ (1 << bit));
+      const auto read = ReadState(base::StringReader(flipped), kHeader.spec_sha256);
+      if (at < 8) {
+        ASSERT_FALSE(read.ok()) << "length of the header, byte " << at << " bit " << bit;
+      }
+      if (!read.ok()) {
+        ++refused;
+        continue;
+      }
+      ASSERT_EQ(read->done, state.done) << "byte " << at << " bit " << bit;
+      for (const eval::FoundBox& found : read->main.found) {
+        ASSERT_TRUE(found.image_index >= 0 && found.image_index < read->done) << at;
+      }
+      ASSERT_EQ(read->main.judged.size(), read->main.judged_pictures.size()) << at;
+    }
+  }
+  EXPECT_GT(refused, 0U);
+}
+
 TEST(EvaluateState, TellsWhereItWasWritten) {
   const auto header = ReadHeader(base::StringReader(Written(Sample())));
   ASSERT_TRUE(header.ok()) << header.status();

@@ -5,6 +5,8 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "model/import_model.h"
+#include "support/disc_detector.h"
 #include "tasks/tasks.h"
 #include "unit/tasks/tasks_fixture.h"
 
@@ -214,6 +216,25 @@ TEST_F(EvaluateTest, AgreesWithItselfWholly) {
   const Json agreement = MessageOf(*result, "evaluation")["agreement"];
   EXPECT_EQ(agreement["against"], "models/discs/versions/2");
   EXPECT_DOUBLE_EQ(agreement["map_50"].get<double>(), 1.0);
+}
+
+// Another version that never says red: it agrees on the other two classes alone.
+TEST_F(EvaluateTest, AgreesInPartWithAVersionThatIsBlindForRed) {
+  testing::NamedArrays weights = testing::DiscDetectorWeights();
+  for (const char* bias : {"cls_0.bias", "cls_1.bias"}) weights.at(bias).values[0] = -100;
+  auto blind = model::ImportOnnxModel(testing::DiscDetectorOnnx(weights),
+                                      model::ParseSpec(testing::DiscDetectorSpec()).value());
+  ASSERT_TRUE(blind.ok()) << blind.status();
+  against_ = rig_.AddBundle(blind->model);
+  const auto result = Run(Assign());
+  ASSERT_TRUE(result.ok()) << result.status();
+  const Json evaluation = MessageOf(*result, "evaluation");
+  EXPECT_GT(evaluation["voc"]["map_50"].get<double>(), 0.9) << "of the version itself";
+  const Json& classes = evaluation["agreement"]["classes"];
+  ASSERT_THAT(classes, SizeIs(3));
+  EXPECT_EQ(classes[0]["truths"], "0");
+  EXPECT_FALSE(classes[0].contains("ap"));
+  for (const size_t seen : {1, 2}) EXPECT_GT(classes[seen]["ap"].get<double>(), 0.9);
 }
 
 // The dataset knows blue only: what the model finds of red and green is nobody's mistake.
