@@ -39,8 +39,6 @@ namespace {
 
 constexpr absl::Duration kSweepEvery = absl::Minutes(5);
 constexpr absl::Duration kExpireLeasesEvery = absl::Seconds(2);
-// What a worker gets to write its checkpoint and give its lease back, however late it is.
-constexpr absl::Duration kLeastStop = absl::Seconds(2);
 
 int Cores() { return std::max(static_cast<int>(std::thread::hardware_concurrency()), 1); }
 
@@ -331,6 +329,11 @@ void App::Rooms::Drain() {
   }
   draining.store(true);
   metrics->SetReady(false);
+  // Jobs write their checkpoints while calls finish.
+  std::thread stop_workers([this, deadline] {
+    if (workers == nullptr) return;
+    workers->Stop(std::max(deadline, base::RealClock().Now() + config.job_obey_timeout));
+  });
   if (grpc != nullptr) {
     grpc->StopServing();
     // Load balancers hear of it and turn away while calls are still served.
@@ -342,7 +345,7 @@ void App::Rooms::Drain() {
   long_work->Shutdown();
   hash_work->Shutdown();
   short_work->Shutdown();
-  if (workers != nullptr) workers->Stop(std::max(deadline, base::RealClock().Now() + kLeastStop));
+  stop_workers.join();
   if (lease_keeper != nullptr) lease_keeper->Stop();
   if (sweeper != nullptr) sweeper->Stop();
   // Last, so that probes see a server that is alive until it is not.

@@ -77,7 +77,7 @@ int Serve(const config::Config& config, char** argv) {
 
 int Work(const config::Config& config, int parent_fd) {
   base::ConfigureLog(LevelOf(config.log_level), FormatOf(config.log_format));
-  SignalWatch signals;
+  SignalWatch signals(SignalWatch::Again::kIgnored);
   const absl::StatusOr<std::unique_ptr<WorkerApp>> app = WorkerApp::Start(config, parent_fd);
   if (!app.ok()) return Fail(app.status());
   (*app)->Run(signals);

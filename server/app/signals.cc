@@ -16,7 +16,7 @@
 
 namespace lbw::app {
 
-SignalWatch::SignalWatch() {
+SignalWatch::SignalWatch(Again term_again) : term_again_(term_again) {
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t set;
   ::sigemptyset(&set);
@@ -48,6 +48,7 @@ void SignalWatch::Run() {
     if (::read(signal_fd_, &info, sizeof(info)) != sizeof(info)) continue;
     const int number = static_cast<int>(info.ssi_signo);
     if (asked_.HasBeenNotified()) {
+      if (number == SIGTERM && term_again_ == Again::kIgnored) continue;
       base::LogWarning("server_killed", {{"signal", number}});
       // As a shell reports a process that its signal ended.
       constexpr int kSignalled = 128;

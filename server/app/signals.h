@@ -13,8 +13,11 @@ namespace lbw::app {
 
 class SignalWatch {
  public:
+  // What a further SIGTERM does. kIgnored: nothing, for a worker, which a service manager, its
+  // server and the server's end may all tell to stop; a second SIGINT ends it at once all the same.
+  enum class Again { kEndsAtOnce, kIgnored };
   // Blocks both signals for the calling thread and ignores SIGPIPE.
-  SignalWatch();
+  explicit SignalWatch(Again term_again = Again::kEndsAtOnce);
   ~SignalWatch();
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;
@@ -25,6 +28,7 @@ class SignalWatch {
  private:
   void Run();
 
+  const Again term_again_;
   int signal_fd_ = -1;
   int end_fd_ = -1;  // readable: the watch ends
   absl::Notification asked_;

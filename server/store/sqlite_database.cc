@@ -186,7 +186,13 @@ absl::StatusOr<uint64_t> SqliteDatabase::Connection::Version(const std::string& 
   if (watch_db == nullptr) {
     const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
     const int code = sqlite3_open_v2(file.c_str(), &watch_db, flags, nullptr);
-    if (code != SQLITE_OK) return SqliteError(watch_db, code, "cannot watch " + file);
+    if (code != SQLITE_OK) {
+      // Tried again by the next who asks.
+      const absl::Status failed = SqliteError(watch_db, code, "cannot watch " + file);
+      sqlite3_close_v2(watch_db);
+      watch_db = nullptr;
+      return failed;
+    }
   }
   if (watch_statement == nullptr) {
     const int code = sqlite3_prepare_v3(watch_db, "PRAGMA data_version", -1,
