@@ -351,7 +351,7 @@ void App::Rooms::Drain() {
   // Last, so that probes see a server that is alive until it is not.
   if (admin != nullptr) admin->Stop();
   if (!told) return;
-  base::LogInfo("server_stopped", {{"seconds", static_cast<double>(watch.ElapsedNs()) * 1e-9}});
+  base::LogInfo("server_stopped", {{"seconds", watch.ElapsedSeconds()}});
 }
 
 void App::Shutdown() {

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -79,26 +78,19 @@ pid_t Spawn(const WorkerPoolOptions& options, int socket_fd) {
 }  // namespace
 
 WorkerPool::WorkerPool(const WorkerPoolOptions& options, jobs::JobObserver& observer)
-    : options_(options),
-      observer_(observer),
-      stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      processes_(static_cast<size_t>(options.workers)) {
-  LBW_CHECK(stop_fd_ >= 0);
+    : options_(options), observer_(observer), processes_(static_cast<size_t>(options.workers)) {
   thread_ = std::thread([this] {
     base::SetThreadName("workers");
     Run();
   });
 }
 
-WorkerPool::~WorkerPool() {
-  Stop(base::RealClock().Now());
-  ::close(stop_fd_);
-}
+WorkerPool::~WorkerPool() { Stop(base::RealClock().Now()); }
 
 void WorkerPool::Stop(absl::Time deadline) {
   if (!thread_.joinable()) return;
   stop_deadline_ = deadline;
-  LBW_CHECK(::eventfd_write(stop_fd_, 1) == 0);
+  stop_.Wake();
   thread_.join();
 }
 
@@ -109,36 +101,33 @@ void WorkerPool::StartProcess(Process& process) {
     base::LogError("worker_not_started", {{"error", std::strerror(errno)}});
     return;
   }
+  process.socket_fd.Reset(pair[0]);
+  jobs::UniqueFd theirs(pair[1]);
   process.start_ns = NowNs();
-  process.pid = Spawn(options_, pair[1]);
-  ::close(pair[1]);
-  process.socket_fd = pair[0];
+  process.pid = Spawn(options_, theirs.get());
   if (process.pid < 0) {
     base::LogError("worker_not_started",
                    {{"program", options_.program}, {"error", std::strerror(errno)}});
     Close(process);
     return;
   }
-  process.exit_fd = static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0));
+  process.exit_fd.Reset(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
   base::LogInfo("worker_started", {{"pid", static_cast<int64_t>(process.pid)}});
 }
 
 void WorkerPool::Close(Process& process) {
-  if (process.socket_fd >= 0) ::close(process.socket_fd);
-  if (process.exit_fd >= 0) ::close(process.exit_fd);
-  process.socket_fd = -1;
-  process.exit_fd = -1;
+  process.socket_fd.Reset();
+  process.exit_fd.Reset();
   process.pid = -1;
   process.pending.clear();
 }
 
 void WorkerPool::Read(Process& process) {
   std::array<char, 4096> buffer{};
-  const ssize_t got = ::recv(process.socket_fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  const ssize_t got = ::recv(process.socket_fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (got <= 0) {
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    ::close(process.socket_fd);  // its end follows on exit_fd
-    process.socket_fd = -1;
+    process.socket_fd.Reset();  // its end follows on exit_fd
     return;
   }
   process.pending.append(buffer.data(), static_cast<size_t>(got));
@@ -169,12 +158,11 @@ void WorkerPool::Reap(Process& process, bool stopping) {
   process.restart_ns = NowNs() + absl::ToInt64Nanoseconds(process.delay);
 }
 
-// Fills `ready` with processes that have something to say; returns whether Stop was called.
-int WorkerPool::Wait(absl::Duration timeout, std::vector<Process*>& ready) {
-  std::vector<pollfd> fds = {{stop_fd_, POLLIN, 0}};
+bool WorkerPool::Wait(absl::Duration timeout, std::vector<Process*>& ready) {
+  std::vector<pollfd> fds = {{stop_.get(), POLLIN, 0}};
   std::vector<Process*> owners = {nullptr};
   for (Process& process : processes_) {
-    for (const int fd : {process.socket_fd, process.exit_fd}) {
+    for (const int fd : {process.socket_fd.get(), process.exit_fd.get()}) {
       if (fd < 0) continue;
       fds.push_back({fd, POLLIN, 0});
       owners.push_back(&process);
@@ -185,7 +173,7 @@ int WorkerPool::Wait(absl::Duration timeout, std::vector<Process*>& ready) {
   for (size_t i = 1; i < fds.size(); ++i) {
     if (fds[i].revents != 0) ready.push_back(owners[i]);
   }
-  return fds[0].revents != 0 ? 1 : 0;
+  return fds[0].revents != 0;
 }
 
 void WorkerPool::Run() {
@@ -205,15 +193,14 @@ void WorkerPool::Run() {
     if (stopping && !any) return;
     if (stopping) timeout = stop_deadline_ - base::RealClock().Now() + absl::Milliseconds(1);
     std::vector<Process*> ready;
-    const bool asked = Wait(killed ? absl::Seconds(1) : timeout, ready) != 0;
+    const bool asked = Wait(killed ? absl::Seconds(1) : timeout, ready);
     for (Process* process : ready) {
-      if (process->socket_fd >= 0) Read(*process);
+      if (process->socket_fd.get() >= 0) Read(*process);
       if (process->pid >= 0) Reap(*process, stopping);
     }
     if (asked && !stopping) {
       stopping = true;
-      eventfd_t count = 0;
-      ::eventfd_read(stop_fd_, &count);
+      stop_.Drain();
       for (const Process& process : processes_) {
         if (process.pid >= 0) ::kill(process.pid, SIGTERM);
       }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "jobs/fd.h"
 #include "jobs/worker.h"
 
 namespace lbw::app {
@@ -42,8 +43,8 @@ class WorkerPool {
  private:
   struct Process {
     pid_t pid = -1;  // -1: not running
-    int exit_fd = -1;
-    int socket_fd = -1;
+    jobs::UniqueFd exit_fd;
+    jobs::UniqueFd socket_fd;
     std::string pending;  // the beginning of a line
     absl::Duration delay = absl::Seconds(1);
     int64_t start_ns = 0;
@@ -54,12 +55,13 @@ class WorkerPool {
   void Read(Process& process);
   void Reap(Process& process, bool stopping);
   void Close(Process& process);
-  int Wait(absl::Duration timeout, std::vector<Process*>& ready);
+  // Fills `ready` with processes that have something to say; returns whether Stop was called.
+  bool Wait(absl::Duration timeout, std::vector<Process*>& ready);
 
   const WorkerPoolOptions options_;
   jobs::JobObserver& observer_;
-  int stop_fd_ = -1;                // an eventfd: readable once Stop was called
-  absl::Time stop_deadline_;        // written before stop_fd_ becomes readable
+  jobs::WakeFd stop_;               // readable once Stop was called
+  absl::Time stop_deadline_;        // written before stop_ becomes readable
   std::vector<Process> processes_;  // the thread's own
   std::thread thread_;
 };

@@ -27,6 +27,7 @@ class Stopwatch {
   explicit Stopwatch(const Clock& clock = RealClock())
       : clock_(&clock), start_ns_(clock.SteadyNs()) {}
   int64_t ElapsedNs() const { return clock_->SteadyNs() - start_ns_; }
+  double ElapsedSeconds() const { return static_cast<double>(ElapsedNs()) * 1e-9; }
   uint32_t ElapsedUs() const { return static_cast<uint32_t>(ElapsedNs() / 1000); }
 
  private:

@@ -7,7 +7,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "base/status.h"
-#include "dataset/text.h"
+#include "base/utf8.h"
 
 namespace lbw::dataset {
 namespace {
@@ -34,7 +34,7 @@ int TextWidth(std::string_view text, TextSize size) {
 std::string Drawable(std::string_view text) {
   std::string result;
   while (!text.empty()) {
-    const size_t bytes = std::max<size_t>(1, FirstCharacterBytes(text));
+    const size_t bytes = std::max<size_t>(1, base::Utf8Length(text));
     const char c = text.front();
     result += bytes == 1 && c >= ' ' && c <= '~' ? c : '?';
     text.remove_prefix(bytes);

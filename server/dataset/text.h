@@ -10,11 +10,6 @@
 
 namespace lbw::dataset {
 
-// The bytes that the first character of text takes: 1..4, 0 where text is empty or does not begin
-// with well-formed UTF-8. Source: The Unicode Standard, table 3-7 (no overlong forms, no
-// surrogates).
-size_t FirstCharacterBytes(std::string_view text);
-
 bool IsUtf8(std::string_view text);
 
 // C0, DEL or C1 (U+0080..U+009F); text must be UTF-8.

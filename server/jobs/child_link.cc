@@ -17,6 +17,7 @@
 #include "base/digest.h"
 #include "base/status.h"
 #include "base/thread_pool.h"
+#include "base/utf8.h"
 #include "jobs/log_buffer.h"
 
 namespace lbw::jobs {
@@ -73,7 +74,7 @@ std::string_view Name(JobLink::Severity severity) {
 
 std::string Text(std::string_view text, size_t most) {
   if (text.size() <= most) return CleanUtf8(text);
-  return CleanUtf8(CutUtf8(text, most)) + "...";
+  return CleanUtf8(base::CutUtf8(text, most)) + "...";
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "base/utf8.h"
 #include "jobs/child_link.h"
 #include "jobs/log_buffer.h"
 
@@ -53,7 +54,7 @@ ErrorLine ErrorOf(const absl::Status& status) {
   JobError error;
   error.code = status.code();
   error.reason = base::GetErrorDetails(status).reason;
-  error.message = CleanUtf8(CutUtf8(base::Std(status.message()), kMostErrorBytes));
+  error.message = CleanUtf8(base::CutUtf8(base::Std(status.message()), kMostErrorBytes));
   return {std::move(error)};
 }
 

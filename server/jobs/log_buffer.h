@@ -31,9 +31,6 @@ class LogBuffer {
 // text as UTF-8 without NUL: bytes that are none become U+FFFD.
 std::string CleanUtf8(std::string_view text);
 
-// The first bytes of a text of UTF-8, at most `most`, without a character cut in two.
-std::string_view CutUtf8(std::string_view text, size_t most);
-
 }  // namespace lbw::jobs
 
 #endif  // LBW_JOBS_LOG_BUFFER_H_

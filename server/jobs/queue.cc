@@ -119,9 +119,10 @@ absl::StatusOr<Job> DatabaseQueue::Get(std::string_view id) {
 
 absl::StatusOr<Queue::Page> DatabaseQueue::List(const JobFilter& filter, int page_size,
                                                 std::string_view token) {
-  LBW_ASSIGN_OR_RETURN(const ListPlace place, ParseListToken(token));
-  return Run<Page>(
-      kNormal, [&](JobRows& rows) { return ListJobs(rows, filter, place, PageSize(page_size)); });
+  LBW_ASSIGN_OR_RETURN(const store::TimePlace place, store::ParsePageToken(token));
+  return Run<Page>(kNormal, [&](JobRows& rows) {
+    return ListJobs(rows, filter, place, store::PageLimit(page_size));
+  });
 }
 
 absl::StatusOr<Job> DatabaseQueue::Ask(std::string_view id, Wish wish,

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "jobs/log_buffer.h"
 
 namespace lbw::jobs {
 namespace {
@@ -60,11 +61,6 @@ absl::Status PutChunk(Session& session, const std::string& job, const Chunk& chu
           {job, chunk.first_byte, static_cast<int64_t>(chunk.text.size()),
            store::Bytes{chunk.text}})
       .status();
-}
-
-// Other bytes as U+FFFD.
-std::string ToUtf8(const std::string& bytes) {
-  return nlohmann::json::parse(Dump(nlohmann::json(bytes))).get<std::string>();
 }
 
 }  // namespace
@@ -169,7 +165,7 @@ absl::StatusOr<Queue::Log> ReadJobLog(JobRows& rows, const JobRow& row) {
     next = chunk.Int(0) + static_cast<int64_t>(chunk.Blob(1).size());
   }
   tell_gap(row.log_bytes);
-  log.text = ToUtf8(bytes);
+  log.text = CleanUtf8(bytes);
   return log;
 }
 

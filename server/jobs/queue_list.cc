@@ -1,12 +1,8 @@
 #include "jobs/queue_list.h"
 
-#include <algorithm>
-#include <limits>
 #include <optional>
 #include <utility>
 
-#include "absl/strings/numbers.h"
-#include "base/status.h"
 #include "base/strings.h"
 
 namespace lbw::jobs {
@@ -69,32 +65,8 @@ std::string ConditionSql(const Condition& condition, Clause& clause) {
 
 }  // namespace
 
-int PageSize(int wanted) {
-  constexpr int kDefault = 100;
-  constexpr int kLargest = 1000;
-  return wanted <= 0 ? kDefault : std::min(wanted, kLargest);
-}
-
-absl::StatusOr<ListPlace> ParseListToken(std::string_view token) {
-  ListPlace place;
-  if (token.empty()) {
-    place.create_us = std::numeric_limits<int64_t>::max();
-    return place;
-  }
-  const size_t dot = token.find('.');
-  if (dot == std::string_view::npos || dot + 1 == token.size() ||
-      !absl::SimpleAtoi(base::Absl(token.substr(0, dot)), &place.create_us)) {
-    base::Error error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
-                      "page_token must be one that an earlier page answered");
-    error.Field("page_token");
-    return error;
-  }
-  place.id = std::string(token.substr(dot + 1));
-  return place;
-}
-
-absl::StatusOr<Queue::Page> ListJobs(JobRows& rows, const JobFilter& filter, const ListPlace& place,
-                                     int page_size) {
+absl::StatusOr<Queue::Page> ListJobs(JobRows& rows, const JobFilter& filter,
+                                     const store::TimePlace& place, int page_size) {
   Clause clause;
   const std::string us = clause.Place(place.create_us);
   const std::string id = clause.Place(place.id);
@@ -114,7 +86,7 @@ absl::StatusOr<Queue::Page> ListJobs(JobRows& rows, const JobFilter& filter, con
   for (JobRow& row : found) page.jobs.push_back(std::move(row.job));
   if (more) {
     const Job& last = page.jobs.back();
-    page.next_token = base::StrCat(absl::ToUnixMicros(last.create_time), ".", last.id);
+    page.next_token = store::PageTokenBehind(last.create_time, last.id);
   }
   return page;
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "jobs/attempt.h"
 #include "jobs/change_watcher.h"
 #include "jobs/child_channel.h"
@@ -338,7 +339,7 @@ void WorkerImpl::HearWarm() {
   }
   base::LogWarning("idle_child_ended", {{"worker", options_.info.id},
                                         {"how", ended ? ended->detail : "closed its socket"},
-                                        {"log", CutUtf8(warm_->log().TakeAll(), 1000)}});
+                                        {"log", base::CutUtf8(warm_->log().TakeAll(), 1000)}});
   warm_.reset();
   child_backoff_.Failed(SteadyNow());
 }

@@ -5,8 +5,8 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/strings.h"
-#include "registry/paging.h"
 #include "registry/registry_rows.h"
+#include "store/paging.h"
 
 namespace lbw::registry {
 namespace {
@@ -183,8 +183,8 @@ absl::StatusOr<Dataset> DatabaseDatasets::RequireReady(std::string_view name) {
 }
 
 absl::StatusOr<Datasets::Page> DatabaseDatasets::List(int page_size, std::string_view token) {
-  if (!token.empty() && !base::IsValidName(token)) return BadToken();
-  const int limit = PageLimit(page_size);
+  if (!token.empty() && !base::IsValidName(token)) return store::BadPageToken();
+  const int limit = store::PageLimit(page_size);
   Page page;
   LBW_RETURN_IF_ERROR(database_.Transaction([&](Session& session) -> absl::Status {
     page = Page();

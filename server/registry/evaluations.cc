@@ -1,15 +1,13 @@
 #include "registry/evaluations.h"
 
 #include <functional>
-#include <limits>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "registry/evaluation_rows.h"
-#include "registry/paging.h"
+#include "store/paging.h"
 
 namespace lbw::registry {
 namespace {
@@ -21,28 +19,6 @@ using store::Value;
 // Behind the columns of LBW_EVALUATION_FIGURES.
 constexpr size_t kSummaryColumn = 11;
 constexpr size_t kResultColumn = 12;
-constexpr size_t kLongestToken = 128;
-
-struct Cursor {
-  int64_t create_us = std::numeric_limits<int64_t>::max();
-  std::string id;
-};
-
-std::string ToToken(const Evaluation& last) {
-  return base::StrCat(absl::ToUnixMicros(last.create_time), ".", last.id);
-}
-
-absl::StatusOr<Cursor> FromToken(std::string_view token) {
-  Cursor cursor;
-  if (token.empty()) return cursor;
-  const size_t dot = token.find('.');
-  if (token.size() > kLongestToken || dot == std::string_view::npos || dot + 1 == token.size() ||
-      !absl::SimpleAtoi(base::Absl(token.substr(0, dot)), &cursor.create_us)) {
-    return BadToken();
-  }
-  cursor.id = std::string(token.substr(dot + 1));
-  return cursor;
-}
 
 Evaluation WithSummary(const Row& row) {
   Evaluation evaluation = ToEvaluation(row);
@@ -61,13 +37,13 @@ struct Asked {
   }
 };
 
-Asked PageStatement(const Evaluations::Query& query, const Cursor& cursor, int64_t limit) {
+Asked PageStatement(const Evaluations::Query& query, const store::TimePlace& place, int64_t limit) {
   Asked asked;
-  const std::string before = asked.Parameter(cursor.create_us);
+  const std::string before = asked.Parameter(place.create_us);
   asked.sql = base::StrCat("SELECT " LBW_EVALUATION_FIGURES
                            ", summary_json FROM evaluations WHERE (create_us < ",
                            before, " OR (create_us = ", before, " AND id < ");
-  base::StrAppend(&asked.sql, asked.Parameter(cursor.id), "))");
+  base::StrAppend(&asked.sql, asked.Parameter(place.id), "))");
   if (!query.model.empty())
     base::StrAppend(&asked.sql, " AND model = ", asked.Parameter(query.model));
   if (query.version != 0)
@@ -114,9 +90,9 @@ absl::StatusOr<Evaluation> DatabaseEvaluations::Get(std::string_view id) {
 
 absl::StatusOr<Evaluations::Page> DatabaseEvaluations::List(const Query& query, int page_size,
                                                             std::string_view token) {
-  LBW_ASSIGN_OR_RETURN(const Cursor cursor, FromToken(token));
-  const int limit = PageLimit(page_size);
-  const Asked asked = PageStatement(query, cursor, limit + 1);
+  LBW_ASSIGN_OR_RETURN(const store::TimePlace place, store::ParsePageToken(token));
+  const int limit = store::PageLimit(page_size);
+  const Asked asked = PageStatement(query, place, limit + 1);
   Page page;
   LBW_RETURN_IF_ERROR(database_.Transaction([&](Session& session) -> absl::Status {
     page = Page();
@@ -127,7 +103,8 @@ absl::StatusOr<Evaluations::Page> DatabaseEvaluations::List(const Query& query, 
   }));
   if (page.evaluations.size() > static_cast<size_t>(limit)) {
     page.evaluations.pop_back();
-    page.next_token = ToToken(page.evaluations.back());
+    const Evaluation& last = page.evaluations.back();
+    page.next_token = store::PageTokenBehind(last.create_time, last.id);
   }
   return page;
 }

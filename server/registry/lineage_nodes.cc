@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "registry/evaluation_rows.h"
 #include "registry/lineage_rows.h"
 
@@ -27,12 +28,7 @@ std::string Size(int64_t bytes) {
 // The text's beginning on one line, cut between characters.
 std::string OneLine(std::string_view text) {
   constexpr size_t kMost = 160;
-  std::string line(text.substr(0, kMost));
-  if (text.size() > kMost) {
-    size_t end = kMost;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0u) == 0x80u) --end;
-    line = base::StrCat(text.substr(0, end), "...");
-  }
+  std::string line = base::StrCat(base::CutUtf8(text, kMost), text.size() > kMost ? "..." : "");
   for (char& c : line) {
     if (static_cast<unsigned char>(c) < 0x20) c = ' ';
   }

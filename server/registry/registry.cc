@@ -8,9 +8,9 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "registry/aliases.h"
-#include "registry/paging.h"
 #include "registry/registry_rows.h"
 #include "registry/resolve.h"
+#include "store/paging.h"
 
 namespace lbw::registry {
 namespace {
@@ -231,8 +231,8 @@ absl::StatusOr<Version> DatabaseRegistry::GetVersion(std::string_view model, int
 
 absl::StatusOr<Registry::ModelPage> DatabaseRegistry::ListModels(int page_size,
                                                                  std::string_view token) {
-  if (!token.empty() && !base::IsValidName(token)) return BadToken();
-  const int limit = PageLimit(page_size);
+  if (!token.empty() && !base::IsValidName(token)) return store::BadPageToken();
+  const int limit = store::PageLimit(page_size);
   return Ask<ModelPage>([&](Session& session) -> absl::StatusOr<ModelPage> {
     LBW_ASSIGN_OR_RETURN(std::vector<std::string> names, NamesAfter(session, token, limit + 1));
     ModelPage page;
@@ -277,8 +277,8 @@ absl::StatusOr<Registry::AliasMoves> DatabaseRegistry::ListAliasMoves(std::strin
                                                                       std::string_view token) {
   int64_t before = std::numeric_limits<int64_t>::max();
   if (!token.empty() && (!absl::SimpleAtoi(base::Absl(token), &before) || before < 1))
-    return BadToken();
-  const int limit = PageLimit(page_size);
+    return store::BadPageToken();
+  const int limit = store::PageLimit(page_size);
   return Ask<AliasMoves>([&](Session& session) -> absl::StatusOr<AliasMoves> {
     LBW_RETURN_IF_ERROR(RequireModel(session, model));
     LBW_ASSIGN_OR_RETURN(std::vector<NumberedMove> moves,

@@ -67,7 +67,7 @@ class MetricsInterceptor final : public Interceptor {
   void End(grpc::StatusCode code, const std::string& message) {
     if (ended_) return;
     ended_ = true;
-    const double seconds = static_cast<double>(watch_.ElapsedNs()) * 1e-9;
+    const double seconds = watch_.ElapsedSeconds();
     metrics_.RpcEnded(service_, method_, CodeName(code), seconds);
     if (request_id_.empty()) request_id_ = base::NewId();
     if (code == grpc::StatusCode::OK) {

@@ -6,6 +6,7 @@
 #include "base/reason.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace lbw::rpc {
@@ -50,9 +51,7 @@ std::string_view DefaultReason(absl::StatusCode code) {
 // with half of one is refused by other languages.
 std::string Shorten(std::string_view text, size_t most) {
   if (text.size() <= most) return std::string(text);
-  size_t end = most;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return base::StrCat(text.substr(0, end), " ...");
+  return base::StrCat(base::CutUtf8(text, most), " ...");
 }
 
 }  // namespace

@@ -170,7 +170,7 @@ class DetectorImpl final : public Detector {
       const absl::Status settled = table_.Settle(*version, bytes);
       if (!settled.ok()) network = settled;
     }
-    const double seconds = static_cast<double>(watch.ElapsedNs()) * 1e-9;
+    const double seconds = watch.ElapsedSeconds();
     if (context_.observer != nullptr) {
       context_.observer->LoadDone(found.model, seconds, network.ok());
     }

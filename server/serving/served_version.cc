@@ -156,7 +156,7 @@ void ServedVersion::Serve() {
     call->GiveSlotBack();
     const base::Stopwatch busy;
     const bool ran = run_(*this, call);
-    const double seconds = static_cast<double>(busy.ElapsedNs()) * 1e-9;
+    const double seconds = busy.ElapsedSeconds();
     call.reset();
     if (!ran) continue;
     absl::MutexLock lock(&mu_);

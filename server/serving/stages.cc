@@ -21,7 +21,7 @@ class StageTimer {
   ~StageTimer() {
     out_us_ = watch_.ElapsedUs();
     if (context_.observer == nullptr) return;
-    context_.observer->StageDone(model_, stage_, static_cast<double>(watch_.ElapsedNs()) * 1e-9);
+    context_.observer->StageDone(model_, stage_, watch_.ElapsedSeconds());
   }
   StageTimer(const StageTimer&) = delete;
   StageTimer& operator=(const StageTimer&) = delete;

@@ -1,47 +1,17 @@
 #include "store/artifacts.h"
 
-#include <algorithm>
-#include <limits>
 #include <optional>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "base/digest.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "store/paging.h"
 
 namespace lbw::store {
 namespace {
-
-constexpr int kDefaultPage = 100;
-constexpr int kLargestPage = 1000;
-
-struct Cursor {
-  int64_t create_us = std::numeric_limits<int64_t>::max();
-  std::string sha256;
-};
-
-std::string ToToken(const Artifact& last) {
-  return base::StrCat(absl::ToUnixMicros(last.create_time), ".", last.sha256);
-}
-
-absl::StatusOr<Cursor> FromToken(std::string_view token) {
-  Cursor cursor;
-  if (token.empty()) return cursor;
-  const size_t dot = token.find('.');
-  const bool good = dot != std::string_view::npos && base::IsSha256Hex(token.substr(dot + 1)) &&
-                    absl::SimpleAtoi(base::Absl(token.substr(0, dot)), &cursor.create_us);
-  if (!good) {
-    base::Error error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
-                      "page_token must be one that an earlier page answered");
-    error.Field("page_token");
-    return error;
-  }
-  cursor.sha256 = std::string(token.substr(dot + 1));
-  return cursor;
-}
 
 // Digests that a query answers.
 absl::StatusOr<std::vector<std::string>> Digests(Session& session, std::string_view sql,
@@ -95,19 +65,22 @@ absl::StatusOr<Artifact> Artifacts::Get(std::string_view sha256) {
 }
 
 absl::StatusOr<ArtifactStore::Page> Artifacts::List(int page_size, std::string_view token) {
-  LBW_ASSIGN_OR_RETURN(const Cursor cursor, FromToken(token));
-  const int limit = page_size <= 0 ? kDefaultPage : std::min(page_size, kLargestPage);
+  LBW_ASSIGN_OR_RETURN(const TimePlace place, ParsePageToken(token));
+  if (!token.empty() && !base::IsSha256Hex(place.id)) return BadPageToken();
+  const int limit = PageLimit(page_size);
   std::vector<ArtifactRow> rows;
   LBW_RETURN_IF_ERROR(database_.Transaction([&](Session& session) -> absl::Status {
-    LBW_ASSIGN_OR_RETURN(rows,
-                         PageOfArtifacts(session, cursor.create_us, cursor.sha256, limit + 1));
+    LBW_ASSIGN_OR_RETURN(rows, PageOfArtifacts(session, place.create_us, place.id, limit + 1));
     return absl::OkStatus();
   }));
   ArtifactStore::Page page;
   const bool more = rows.size() > static_cast<size_t>(limit);
   if (more) rows.pop_back();
   for (ArtifactRow& row : rows) page.artifacts.push_back(std::move(row.artifact));
-  if (more) page.next_token = ToToken(page.artifacts.back());
+  if (more) {
+    const Artifact& last = page.artifacts.back();
+    page.next_token = PageTokenBehind(last.create_time, last.sha256);
+  }
   return page;
 }
 

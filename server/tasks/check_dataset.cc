@@ -72,7 +72,7 @@ class Pacer {
     progress.step = step;
     progress.total_steps = total;
     progress.stage = stage;
-    const double seconds = static_cast<double>(watch_.ElapsedNs()) * 1e-9;
+    const double seconds = watch_.ElapsedSeconds();
     if (stage == "check" && step > kUnpackSteps && seconds > 0) {
       progress.values["pictures_per_s"] = static_cast<double>(step - kUnpackSteps) / seconds;
     }

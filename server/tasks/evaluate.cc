@@ -89,10 +89,6 @@ class Evaluation {
   std::optional<double> running_map_;
 };
 
-double Seconds(const base::Stopwatch& watch) {
-  return static_cast<double>(watch.ElapsedNs()) * 1e-9;
-}
-
 int Evaluation::Threads() const {
   if (spec_.options.threads > 0) return static_cast<int>(spec_.options.threads);
   if (context_.threads > 0) return context_.threads;
@@ -332,7 +328,7 @@ absl::Status Evaluation::Obey() {
   if (order == Order::kCancel) return jobs::ObeyedStatus(order);
   const int64_t every = spec_.options.checkpoint_pictures;
   const bool due = every > 0 ? state_.done - done_at_checkpoint_ >= every
-                             : Seconds(since_checkpoint_) >= kCheckpointEverySeconds;
+                             : since_checkpoint_.ElapsedSeconds() >= kCheckpointEverySeconds;
   const bool finished = state_.done == static_cast<int64_t>(pictures_.size());
   if (order != Order::kGoOn || (due && !finished)) LBW_RETURN_IF_ERROR(Checkpoint());
   if (order == Order::kPause || order == Order::kStop) return jobs::ObeyedStatus(order);
@@ -344,7 +340,7 @@ void Evaluation::Report() {
   progress.step = state_.done;
   progress.total_steps = static_cast<int64_t>(pictures_.size());
   progress.stage = "evaluate";
-  const double seconds = Seconds(watch_);
+  const double seconds = watch_.ElapsedSeconds();
   const auto now = static_cast<double>(state_.done - done_at_start_);
   if (seconds > 0 && now > 0) {
     progress.values["pictures_per_s"] = now / seconds;
@@ -353,7 +349,7 @@ void Evaluation::Report() {
   }
   if (truth_.task == dataset::Task::kDetection) {
     const bool last = state_.done == progress.total_steps;
-    if (last || !running_map_ || Seconds(since_map_) >= kMapEverySeconds) {
+    if (last || !running_map_ || since_map_.ElapsedSeconds() >= kMapEverySeconds) {
       running_map_ = RunningMap(truth_, state_);
       since_map_ = base::Stopwatch();
     }

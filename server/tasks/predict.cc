@@ -13,10 +13,6 @@ namespace {
 
 constexpr int64_t kMostPicturesARun = 8;
 
-double Seconds(const base::Stopwatch& watch) {
-  return static_cast<double>(watch.ElapsedNs()) * 1e-9;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Network>> Network::Load(store::BlobStore& blobs,
@@ -53,7 +49,7 @@ PreparedPicture Network::Prepare(const std::string& encoded) const {
   PreparedPicture picture;
   const base::Stopwatch decode;
   const absl::StatusOr<detect::Image> image = detect::DecodeImage(base::AsBytes(encoded));
-  picture.decode_seconds = Seconds(decode);
+  picture.decode_seconds = decode.ElapsedSeconds();
   picture.status = image.status();
   if (!image.ok()) return picture;
   const base::Stopwatch prepare;
@@ -61,7 +57,7 @@ PreparedPicture Network::Prepare(const std::string& encoded) const {
   picture.values.resize(static_cast<size_t>(input.channels() * input.height * input.width));
   picture.status = detect::Preprocess(*image, input, absl::MakeSpan(picture.values));
   picture.placement = detect::PlacePicture(input, image->width, image->height);
-  picture.preprocess_seconds = Seconds(prepare);
+  picture.preprocess_seconds = prepare.ElapsedSeconds();
   return picture;
 }
 
@@ -90,7 +86,7 @@ absl::StatusOr<std::vector<Predicted>> Network::Run(absl::Span<const PreparedPic
   const base::Stopwatch compute;
   LBW_ASSIGN_OR_RETURN(const std::vector<base::Tensor> outputs,
                        executor_->Run(batch.view(), base::CancelToken()));
-  seconds.compute += Seconds(compute);
+  seconds.compute += compute.ElapsedSeconds();
   const base::Stopwatch postprocess;
   for (size_t row = 0; row < good.size(); ++row) {
     Predicted& predicted = out[good[row]];
@@ -103,7 +99,7 @@ absl::StatusOr<std::vector<Predicted>> Network::Run(absl::Span<const PreparedPic
       detection.box = detect::ToPicture(detection.box, pictures[good[row]].placement);
     }
   }
-  seconds.postprocess += Seconds(postprocess);
+  seconds.postprocess += postprocess.ElapsedSeconds();
   return out;
 }
 

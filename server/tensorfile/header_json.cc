@@ -9,6 +9,7 @@
 #include "absl/strings/escaping.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "base/utf8.h"
 
 namespace lbw::tensorfile {
 namespace {
@@ -345,12 +346,10 @@ absl::StatusOr<std::string> JsonString(std::string_view text) {
 
 std::string Quoted(std::string_view name) {
   constexpr size_t kLongest = 120;
-  const bool cut = name.size() > kLongest;
-  size_t length = std::min(name.size(), kLongest);
   // Not within a character: messages are UTF-8.
-  while (cut && length > 0 && (static_cast<unsigned char>(name[length]) & 0xC0) == 0x80) --length;
-  return absl::StrCat("\"", absl::Utf8SafeCEscape(base::Absl(name.substr(0, length))),
-                      cut ? "...\"" : "\"");
+  const std::string_view shown = base::CutUtf8(name, kLongest);
+  return absl::StrCat("\"", absl::Utf8SafeCEscape(base::Absl(shown)),
+                      name.size() > kLongest ? "...\"" : "\"");
 }
 
 }  // namespace lbw::tensorfile

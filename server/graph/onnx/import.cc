@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "graph/batch.h"
 #include "graph/onnx/steps.h"
 
@@ -63,24 +64,6 @@ void DropUnused(Imported& imported) {
   }
 }
 
-// One byte sequence of UTF-8 at the front: its length, 0 where it is none.
-size_t Utf8Length(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates and what lies beyond U+10FFFF.
-  if ((lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xED && byte(1) > 0x9F) ||
-      (lead == 0xF0 && byte(1) < 0x90) || (lead == 0xF4 && byte(1) > 0x8F)) {
-    return 0;
-  }
-  return length;
-}
-
 }  // namespace
 
 base::Error BadFile(std::string_view message) {
@@ -90,7 +73,7 @@ base::Error BadFile(std::string_view message) {
 bool IsCleanText(std::string_view text) {
   if (text.size() > 4096) return false;
   while (!text.empty()) {
-    const size_t length = Utf8Length(text);
+    const size_t length = base::Utf8Length(text);
     if (length == 0 || static_cast<uint8_t>(text[0]) < 0x20 || text[0] == 0x7F) return false;
     text.remove_prefix(length);
   }

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "unit/dataset/jpeg_kinds.h"
+#include "support/jpeg.h"
 #include "unit/dataset/reading.h"
 
 namespace lbw::dataset {
@@ -67,8 +67,12 @@ INSTANTIATE_TEST_SUITE_P(
         PictureCase{"PngCalledJpg", "p.jpg", Png(8, 2, 3), "wrong_extension=1 repaired", true},
         PictureCase{"JpegCalledPng", "p.png", Jpeg(), "wrong_extension=1 repaired", true},
         PictureCase{"JpegCalledBmp", "p.bmp", Jpeg(), "wrong_extension=1 repaired", true},
-        PictureCase{"GreyJpeg", "p.jpg", OneColorJpeg(JCS_GRAYSCALE, 1), "grey=1", true},
-        PictureCase{"CmykJpeg", "p.jpg", OneColorJpeg(JCS_CMYK, 4), "cmyk=1", true},
+        PictureCase{"GreyJpeg", "p.jpg",
+                    lbw::testing::MakeJpeg({JCS_GRAYSCALE, 1, false, false, 0, 40, 30}, {90}),
+                    "grey=1", true},
+        PictureCase{"CmykJpeg", "p.jpg",
+                    lbw::testing::MakeJpeg({JCS_CMYK, 4, true, false, 0, 40, 30}, {90, 90, 90, 90}),
+                    "cmyk=1", true},
         PictureCase{"Rgba", "p.png", Png(8, 6, 4), "rgba=1", true},
         PictureCase{"GreyAlpha", "p.png", Png(8, 4, 2), "grey=1, rgba=1", true},
         PictureCase{"Palette", "p.png", Png(8, 3, 1, kPalette), "palette=1", true},

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "unit/dataset/jpeg_kinds.h"
+#include "support/jpeg.h"
 #include "unit/dataset/reading.h"
 
 namespace lbw::dataset {
@@ -38,8 +38,8 @@ TEST(LookAtPicture, TellsKindsOfJpegApart) {
   EXPECT_EQ(rgb.stored_width, 40);
   EXPECT_EQ(rgb.stored_height, 30);
   EXPECT_FALSE(rgb.grey || rgb.alpha || rgb.palette || rgb.cmyk || rgb.sixteen_bit);
-  EXPECT_TRUE(LookAtPicture(OneColorJpeg(JCS_GRAYSCALE, 1)).grey);
-  EXPECT_TRUE(LookAtPicture(OneColorJpeg(JCS_CMYK, 4)).cmyk);
+  EXPECT_TRUE(LookAtPicture(lbw::testing::MakeJpeg({JCS_GRAYSCALE, 1}, {90})).grey);
+  EXPECT_TRUE(LookAtPicture(lbw::testing::MakeJpeg({JCS_CMYK, 4, true}, {90, 90, 90, 90})).cmyk);
 }
 
 // The same as the decoder, which turns the picture: else boxes would stay behind.

@@ -58,7 +58,12 @@ class ChildMain : public ::testing::Test {
     }
     return std::nullopt;
   }
-  Outcome End() { return WaitForEnd(child_->process()); }
+  Outcome End() {
+    const Outcome outcome = WaitForEnd(child_->process());
+    // What it logged last may stand in the pipe still.
+    EXPECT_TRUE(child_->Pump(ChildChannel::Lines::kRead, heard_).ok());
+    return outcome;
+  }
   void Commit() {
     const std::optional<CheckpointLine> line = Next<CheckpointLine>();
     ASSERT_TRUE(line.has_value());

@@ -69,13 +69,5 @@ TEST(CleanUtf8, KeepsCharactersAndReplacesTheRest) {
   EXPECT_EQ(CleanUtf8("\xE2\x82"), kBad);
 }
 
-TEST(CutUtf8, CutsBetweenCharacters) {
-  EXPECT_EQ(CutUtf8("abc", 3), "abc");
-  EXPECT_EQ(CutUtf8("abc", 2), "ab");
-  EXPECT_EQ(CutUtf8("a\xE2\x82\xAC", 3), "a");
-  EXPECT_EQ(CutUtf8("a\xE2\x82\xAC", 4), "a\xE2\x82\xAC");
-  EXPECT_EQ(CutUtf8("\xE2\x82\xAC", 0), "");
-}
-
 }  // namespace
 }  // namespace lbw::jobs

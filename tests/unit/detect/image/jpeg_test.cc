@@ -1,12 +1,8 @@
+#include "support/jpeg.h"
+
 #include <gtest/gtest.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <string>
-#include <vector>
-// clang-format off
-#include <jpeglib.h>  // needs FILE and size_t from above
-// clang-format on
 
 #include "base/io.h"
 #include "base/status.h"
@@ -16,44 +12,7 @@
 namespace lbw::detect {
 namespace {
 
-struct JpegKind {
-  J_COLOR_SPACE space = JCS_RGB;
-  int channels = 3;
-  bool adobe = false;
-  bool progressive = false;
-  unsigned restart_interval = 0;  // blocks
-};
-
-// A 16 x 16 picture of one colour.
-std::string MakeJpeg(const JpegKind& kind, const std::vector<uint8_t>& color) {
-  jpeg_compress_struct info{};
-  jpeg_error_mgr errors{};
-  info.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&info);
-  unsigned char* data = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&info, &data, &size);
-  info.image_width = info.image_height = 16;
-  info.input_components = kind.channels;
-  info.in_color_space = kind.space;
-  jpeg_set_defaults(&info);
-  jpeg_set_quality(&info, 98, TRUE);
-  info.write_Adobe_marker = kind.adobe ? TRUE : FALSE;
-  info.restart_interval = kind.restart_interval;
-  if (kind.progressive) jpeg_simple_progression(&info);
-  jpeg_start_compress(&info, TRUE);
-  std::vector<uint8_t> row;
-  for (int x = 0; x < 16; ++x) row.insert(row.end(), color.begin(), color.end());
-  while (info.next_scanline < 16) {
-    JSAMPROW pointer = row.data();
-    jpeg_write_scanlines(&info, &pointer, 1);
-  }
-  jpeg_finish_compress(&info);
-  jpeg_destroy_compress(&info);
-  std::string bytes(reinterpret_cast<char*>(data), size);
-  std::free(data);
-  return bytes;
-}
+using lbw::testing::MakeJpeg;
 
 void ExpectColor(std::string_view bytes, std::array<int, 3> color) {
   const auto image = DecodeImage(base::AsBytes(bytes));
