@@ -15,13 +15,14 @@ namespace {
 // More classes or kinds of defects are counted, not listed.
 constexpr int kMaxClasses = 100;
 
-constexpr std::array<std::pair<v1::DatasetFormat, std::string_view>, 6> kFormats = {
+constexpr std::array<std::pair<v1::DatasetFormat, std::string_view>, 7> kFormats = {
     {{v1::DATASET_FORMAT_VOC, "voc"},
      {v1::DATASET_FORMAT_COCO, "coco"},
      {v1::DATASET_FORMAT_YOLO, "yolo"},
      {v1::DATASET_FORMAT_CLASS_FOLDERS, "folders"},
      {v1::DATASET_FORMAT_CLASS_CSV, "csv"},
-     {v1::DATASET_FORMAT_CIFAR, "cifar"}}};
+     {v1::DATASET_FORMAT_CIFAR, "cifar"},
+     {v1::DATASET_FORMAT_PICTURES, "pictures"}}};
 
 std::string TaskWord(v1::DatasetTask task) {
   switch (task) {
@@ -74,9 +75,10 @@ absl::StatusOr<v1::DatasetFormat> ParseDatasetFormat(std::string_view text) {
   for (const auto& entry : kFormats) {
     if (entry.second == text) return entry.first;
   }
-  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
-                     base::StrCat("--format must be voc, coco, yolo, folders, csv or cifar: '",
-                                  Printable(text), "'"));
+  return base::Error(
+      absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
+      base::StrCat("--format must be voc, coco, yolo, folders, csv, cifar or pictures: '",
+                   Printable(text), "'"));
 }
 
 std::string DatasetFormatWord(v1::DatasetFormat format) {

@@ -13,7 +13,7 @@
 
 namespace lbw::client {
 
-// voc, coco, yolo, folders, csv, cifar; "" is UNSPECIFIED: found out from the files.
+// voc, coco, yolo, folders, csv, cifar, pictures; "" is UNSPECIFIED: found out from the files.
 // Errors: kInvalidArgument, BAD_ARGUMENT - names the allowed words.
 absl::StatusOr<v1::DatasetFormat> ParseDatasetFormat(std::string_view text);
 // "-" for UNSPECIFIED.

@@ -118,14 +118,25 @@ void AddAgreement(const v1::AgreementScores& agreement, std::string& out) {
   if (!table.empty()) out += table.Render(2);
 }
 
+// Of what was measured; nothing where nothing was.
+std::optional<double> TotalMs(const v1::EvaluationTimings& timings) {
+  const std::optional<double> parts[] = {
+      LBW_OPTIONAL(timings, decode_ms), LBW_OPTIONAL(timings, preprocess_ms),
+      LBW_OPTIONAL(timings, compute_ms), LBW_OPTIONAL(timings, postprocess_ms)};
+  std::optional<double> total;
+  for (const std::optional<double>& part : parts) {
+    if (part) total = total.value_or(0.0) + *part;
+  }
+  return total;
+}
+
 void AddTimings(const v1::EvaluationTimings& timings, std::string& out) {
-  const double total = timings.decode_ms() + timings.preprocess_ms() + timings.compute_ms() +
-                       timings.postprocess_ms();
-  base::StrAppend(
-      &out, "\n", Decimal(total, 2), " ms a picture: decode ", Decimal(timings.decode_ms(), 2),
-      ", preprocess ", Decimal(timings.preprocess_ms(), 2), ", compute ",
-      Decimal(timings.compute_ms(), 2), ", postprocess ", Decimal(timings.postprocess_ms(), 2),
-      "; ", Printable(timings.device()), ", ", Count(timings.threads(), "thread"), "\n");
+  base::StrAppend(&out, "\n", Decimal(TotalMs(timings), 2), " ms a picture: decode ",
+                  Decimal(LBW_OPTIONAL(timings, decode_ms), 2), ", preprocess ",
+                  Decimal(LBW_OPTIONAL(timings, preprocess_ms), 2), ", compute ",
+                  Decimal(LBW_OPTIONAL(timings, compute_ms), 2), ", postprocess ",
+                  Decimal(LBW_OPTIONAL(timings, postprocess_ms), 2), "; ",
+                  Printable(timings.device()), ", ", Count(timings.threads(), "thread"), "\n");
 }
 
 plot::Chart UnitChart(const char* title, const char* x_label, const char* y_label) {
@@ -157,8 +168,9 @@ void AddCurves(const v1::VocScores& voc, plot::Figure& figure) {
         best_score = point.score();
       }
     }
-    harmonic.label =
-        base::StrCat(one.label(), "  ", Decimal(best, 3), " at ", Decimal(best_score, 2));
+    harmonic.label = one.curve().empty() ? base::StrCat(one.label(), "  -")
+                                         : base::StrCat(one.label(), "  ", Decimal(best, 3), " at ",
+                                                        Decimal(best_score, 2));
     curves.series.push_back(std::move(curve));
     f1.series.push_back(std::move(harmonic));
   }
@@ -212,8 +224,6 @@ void AddConfusion(const v1::ClassificationScores& scores, plot::Figure& figure) 
   figure.panel_height_px = 760.0;
 }
 
-#undef LBW_OPTIONAL
-
 }  // namespace
 
 std::string RenderEvaluation(const v1::Evaluation& evaluation) {
@@ -240,8 +250,9 @@ plot::Figure EvaluationFigure(const v1::Evaluation& evaluation) {
 }
 
 std::string EvaluationWord(const v1::Evaluation& evaluation) {
-  std::string text = base::StrCat(evaluation.metric(), " ", Decimal(evaluation.value(), 4), " on ",
-                                  ShortName(evaluation.dataset()));
+  std::string text =
+      base::StrCat(evaluation.metric(), " ", Decimal(LBW_OPTIONAL(evaluation, value), 4), " on ",
+                   ShortName(evaluation.dataset()));
   if (!evaluation.split().empty()) base::StrAppend(&text, " (", evaluation.split(), ")");
   return text;
 }
@@ -258,18 +269,17 @@ std::string RenderEvaluationList(const google::protobuf::RepeatedPtrField<v1::Ev
                {"created"},
                {"evaluation"}});
   for (const v1::Evaluation& one : list) {
-    const v1::EvaluationTimings& timings = one.timings();
-    const double ms = timings.decode_ms() + timings.preprocess_ms() + timings.compute_ms() +
-                      timings.postprocess_ms();
     table.AddRow(
         {ShortName(one.version()), ShortName(one.dataset()), one.split(), one.metric(),
-         Decimal(one.value(), 4), Grouped(one.pictures()),
+         Decimal(LBW_OPTIONAL(one, value), 4), Grouped(one.pictures()),
          one.options().has_score_threshold() ? Measured(one.options().score_threshold()) : "-",
-         one.has_timings() ? Decimal(ms, 1) : "-",
+         Decimal(TotalMs(one.timings()), 1),
          one.has_create_time() ? TimeText(ToTime(one.create_time()), absl::LocalTimeZone()) : "-",
          one.name()});
   }
   return table.Render();
 }
+
+#undef LBW_OPTIONAL
 
 }  // namespace lbw::client

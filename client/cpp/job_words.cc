@@ -44,6 +44,38 @@ bool HasEnded(v1::JobState state) {
          state == v1::JOB_STATE_CANCELLED;
 }
 
+namespace {
+
+// "faces (val)"
+std::string OnWhat(const std::string& dataset, const std::string& split) {
+  if (split.empty()) return ShortName(dataset);
+  return base::StrCat(ShortName(dataset), " (", split, ")");
+}
+
+std::string QuantizeSubject(const v1::QuantizeSpec& spec) {
+  std::string text = base::StrCat(ShortName(spec.version()), " to ");
+  if (spec.has_widths()) {
+    text += spec.widths().has_max_drop()
+                ? base::StrCat("a drop of at most ", spec.widths().max_drop())
+                : base::StrCat("at most ", HumanBytes(spec.widths().budget_bytes()));
+  } else {
+    base::StrAppend(&text, spec.options().bits(), " bits");
+  }
+  if (spec.has_mu()) base::StrAppend(&text, ", ", spec.mu().ratios_size(), " values of mu");
+  return base::StrCat(text, " on ",
+                      OnWhat(spec.calibration().dataset(), spec.calibration().split()));
+}
+
+std::string CompareSubject(const v1::CompareSpec& spec) {
+  std::string text = ShortName(spec.version());
+  if (!spec.reference().empty()) {
+    base::StrAppend(&text, " against ", ShortName(spec.reference()));
+  }
+  return base::StrCat(text, " on ", OnWhat(spec.dataset(), spec.split()));
+}
+
+}  // namespace
+
 std::string JobSubject(const v1::Job& job) {
   if (job.spec().has_evaluate()) {
     const v1::EvaluateSpec& spec = job.spec().evaluate();
@@ -55,6 +87,8 @@ std::string JobSubject(const v1::Job& job) {
   if (job.spec().has_check_dataset()) {
     return Printable(base::StrCat("dataset ", ShortName(job.spec().check_dataset().dataset())));
   }
+  if (job.spec().has_quantize()) return Printable(QuantizeSubject(job.spec().quantize()));
+  if (job.spec().has_compare()) return Printable(CompareSubject(job.spec().compare()));
   return "-";
 }
 

@@ -18,7 +18,8 @@ std::string JobStateWord(v1::JobState state);
 std::string JobStateMark(v1::JobState state);
 // SUCCEEDED, FAILED or CANCELLED.
 bool HasEnded(v1::JobState state);
-// What the job works on: "face/2 on faces (val)", "dataset faces".
+// What the job works on: "face/2 on faces (val)", "dataset faces", "face/1 to 4 bits on faces
+// (train)", "face/2 against face/1 on faces".
 std::string JobSubject(const v1::Job& job);
 // OK for SUCCEEDED and for a job that has not ended; the job's own error, with its details, for
 // FAILED; kCancelled for CANCELLED.

@@ -18,9 +18,10 @@ namespace {
 absl::Status BadRule(std::string_view text, const std::string& why) {
   return base::Error(
       absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
-      base::StrCat("--require '", Printable(text), "': ", why,
-                   "; write dataset=NAME,min=0.85 or dataset=NAME,max-drop=0.01,against=VERSION, "
-                   "with metric=map_50 and split=val where wanted"));
+      base::StrCat(
+          "--require '", Printable(text), "': ", why,
+          "; write dataset=NAME,min=0.85 or dataset=NAME,max-drop=0.01,against=VERSION, "
+          "with metric=map_50, split=val, score=0.05, iou=0.5 and pictures=500 where wanted"));
 }
 
 absl::StatusOr<double> Fraction(std::string_view text, const std::string& key,
@@ -46,6 +47,37 @@ absl::StatusOr<std::string> Against(std::string_view model, const std::string& v
       base::StrCat("against must be a version or an alias: '", Printable(value), "'"));
 }
 
+absl::StatusOr<uint32_t> Pictures(std::string_view text, const std::string& value) {
+  uint32_t number = 0;
+  if (!absl::SimpleAtoi(value, &number) || number == 0) {
+    return BadRule(text, base::StrCat("pictures must be a number from 1: '", value, "'"));
+  }
+  return number;
+}
+
+// How fast and how safely it ran changes no score.
+bool AskAlike(v1::EvaluateOptions one, const v1::EvaluateOptions& other) {
+  one.set_checkpoint_pictures(other.checkpoint_pictures());
+  one.set_threads(other.threads());
+  return google::protobuf::util::MessageDifferencer::Equals(one, other);
+}
+
+absl::Status TakeOption(std::string_view text, const std::string& key, const std::string& value,
+                        v1::EvaluateOptions& options) {
+  if (key == "pictures") {
+    LBW_ASSIGN_OR_RETURN(const uint32_t number, Pictures(text, value));
+    options.set_max_pictures(number);
+    return absl::OkStatus();
+  }
+  if (key != "score" && key != "iou") {
+    return BadRule(text, base::StrCat("'", Printable(key), "' is not known"));
+  }
+  LBW_ASSIGN_OR_RETURN(const double number, Fraction(text, key, value));
+  if (key == "score") options.set_score_threshold(static_cast<float>(number));
+  if (key == "iou") options.set_iou_threshold(static_cast<float>(number));
+  return absl::OkStatus();
+}
+
 absl::Status Take(std::string_view model, std::string_view text,
                   const std::pair<std::string, std::string>& item, v1::PromotionRule& rule) {
   const std::string& key = item.first;
@@ -66,7 +98,7 @@ absl::Status Take(std::string_view model, std::string_view text,
   } else if (key == "against") {
     LBW_ASSIGN_OR_RETURN(*rule.mutable_against(), Against(model, value));
   } else {
-    return BadRule(text, base::StrCat("'", Printable(key), "' is not known"));
+    return TakeOption(text, key, value, *rule.mutable_options());
   }
   return absl::OkStatus();
 }
@@ -91,11 +123,22 @@ absl::StatusOr<v1::PromotionRule> ParsePromotionRule(std::string_view model,
   return rule;
 }
 
-const v1::Evaluation* NewestFor(const v1::PromotionRule& rule, const std::string& pack_artifact,
+v1::EvaluateSpec WantedBy(const v1::PromotionRule& rule, const std::string& version) {
+  v1::EvaluateSpec spec;
+  spec.set_version(version);
+  spec.set_dataset(rule.dataset());
+  spec.set_split(rule.split());
+  *spec.mutable_options() = rule.options();
+  return spec;
+}
+
+const v1::Evaluation* NewestFor(const v1::EvaluateSpec& wanted, const std::string& pack_artifact,
                                 const google::protobuf::RepeatedPtrField<v1::Evaluation>& list) {
   for (const v1::Evaluation& one : list) {
-    if (one.dataset() != rule.dataset() || one.pack_artifact() != pack_artifact) continue;
-    if (rule.split().empty() || one.split() == rule.split()) return &one;
+    if (one.dataset() == wanted.dataset() && one.pack_artifact() == pack_artifact &&
+        one.split() == wanted.split() && AskAlike(one.options(), wanted.options())) {
+      return &one;
+    }
   }
   return nullptr;
 }
@@ -103,12 +146,8 @@ const v1::Evaluation* NewestFor(const v1::PromotionRule& rule, const std::string
 const v1::Evaluation* NewestLike(const v1::Evaluation& like,
                                  const google::protobuf::RepeatedPtrField<v1::Evaluation>& list) {
   for (const v1::Evaluation& one : list) {
-    // How fast and how safely it ran changes no score.
-    v1::EvaluateOptions options = one.options();
-    options.set_checkpoint_pictures(like.options().checkpoint_pictures());
-    options.set_threads(like.options().threads());
     if (one.pack_artifact() == like.pack_artifact() && one.split() == like.split() &&
-        google::protobuf::util::MessageDifferencer::Equals(options, like.options())) {
+        AskAlike(one.options(), like.options())) {
       return &one;
     }
   }

@@ -158,13 +158,15 @@ std::string DescribeOptions(const v1::QuantizationOptions& options) {
   const auto word_or = [](const std::string& word, const char* fallback) {
     return word.empty() ? std::string(fallback) : word;
   };
+  const std::string bits =
+      options.bits() == 0 ? "bits of each layer's own" : base::StrCat(options.bits(), " bits");
   if (options.scheme() == v1::SCHEME_UNIFORM) {
-    return base::StrCat(options.bits(), " bits, uniform, per ",
+    return base::StrCat(bits, ", uniform, per ",
                         word_or(GranularityWord(options.granularity()), "channel"));
   }
   std::string text =
-      base::StrCat(options.bits(), " bits, ", word_or(CodeBookWord(options.code_book()), "full"),
-                   ", per ", word_or(GranularityWord(options.granularity()), "channel"), ", ",
+      base::StrCat(bits, ", ", word_or(CodeBookWord(options.code_book()), "full"), ", per ",
+                   word_or(GranularityWord(options.granularity()), "channel"), ", ",
                    word_or(SchemeWord(options.scheme()), "exact"));
   if (options.has_mu_ratio()) base::StrAppend(&text, " mu ", options.mu_ratio());
   return text;

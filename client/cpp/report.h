@@ -28,7 +28,7 @@ enum class RuleDetail { kCounts, kNames };
 RuleText RenderRuleMatches(const google::protobuf::RepeatedPtrField<v1::RuleMatch>& matches,
                            const v1::QuantizationOptions& options, RuleDetail detail);
 
-// "4 bits, full, per channel, exact", with defaults spelled out.
+// "4 bits, full, per channel, exact", with defaults spelled out. Bits 0: widths were chosen.
 std::string DescribeOptions(const v1::QuantizationOptions& options);
 
 }  // namespace lbw::client

@@ -222,7 +222,9 @@ absl::StatusOr<v1::QuantizationOptions> BuildOptions(const QuantizeFlags& flags)
   LBW_ASSIGN_OR_RETURN(const auto granularity,
                        ParseGranularity(flags.granularity, "--granularity"));
   LBW_ASSIGN_OR_RETURN(const auto scheme, ParseScheme(flags.scheme, "--scheme"));
-  LBW_RETURN_IF_ERROR(CheckBits(flags.bits, scheme == 0 ? v1::SCHEME_EXACT : scheme, "--bits"));
+  if (flags.bits > 0 || !flags.chooses_bits) {
+    LBW_RETURN_IF_ERROR(CheckBits(flags.bits, scheme == 0 ? v1::SCHEME_EXACT : scheme, "--bits"));
+  }
   options.set_bits(flags.bits);
   options.set_code_book(code_book);
   options.set_granularity(granularity);

@@ -52,6 +52,7 @@ struct QuantizeFlags {
   std::string rules_file = {};               // its path, for messages
   std::string rules_text = {};               // its content; empty: none
   std::vector<std::string> keep_float = {};  // globs; they become the first rules
+  bool chooses_bits = false;                 // bits may be 0: every layer's are searched
 };
 
 // Checked here and not only by the server, so that a typing error does not cost an upload.

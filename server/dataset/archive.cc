@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "base/status.h"
 #include "dataset/archive_source.h"
+#include "dataset/disk_room.h"
 #include "dataset/entry_name.h"
 #include "dataset/file_tree.h"
 #include "dataset/file_tree_builder.h"
@@ -44,12 +45,14 @@ const char* KindOf(archive_entry* entry) {
 class Unpacker {
  public:
   Unpacker(ArchiveSource& source, ScratchFile& scratch, uint64_t archive_bytes,
-           const DatasetLimits& limits)
+           const DatasetLimits& limits, DiskRoom* room)
       : source_(source),
         scratch_(scratch),
         archive_bytes_(archive_bytes),
         bound_{limits.max_unpacked_bytes, limits.max_expansion},
-        max_files_(limits.max_files) {}
+        max_files_(limits.max_files),
+        max_name_bytes_(limits.max_name_bytes),
+        room_(room) {}
 
   absl::Status Run(const UnpackProgress& progress) {
     progress_ = &progress;
@@ -100,6 +103,8 @@ class Unpacker {
   absl::Status Unpack(std::string name, std::optional<uint64_t> size) {
     const uint64_t offset = scratch_.size();
     uint64_t written = 0;
+    // What does not fit is not begun.
+    if (room_ != nullptr) LBW_RETURN_IF_ERROR(room_->Check(size.value_or(0), Quoted(name)));
     while (true) {
       const void* data = nullptr;
       size_t count = 0;
@@ -119,6 +124,7 @@ class Unpacker {
       if (!size) LBW_RETURN_IF_ERROR(Charge(*end - written));
       LBW_RETURN_IF_ERROR(CheckGrowth(offset + *end));
       if (start > written) LBW_RETURN_IF_ERROR(scratch_.Skip(start - written));
+      if (room_ != nullptr) LBW_RETURN_IF_ERROR(room_->Take(count, Quoted(name)));
       LBW_RETURN_IF_ERROR(
           scratch_.Append(absl::MakeSpan(static_cast<const std::byte*>(data), count)));
       if (*end / kProgressBytes != written / kProgressBytes) LBW_RETURN_IF_ERROR(Report());
@@ -139,6 +145,12 @@ class Unpacker {
   }
 
   absl::Status Keep(std::string name, FileTree::Entry entry) {
+    name_bytes_ += name.size();
+    if (name_bytes_ > max_name_bytes_) {
+      return BadArchive(base::StrCat("the names of all entries are too long: ", Quoted(name),
+                                     " brings them to ", name_bytes_,
+                                     " bytes, limit=", max_name_bytes_));
+    }
     if (tree_.Add(std::move(name), entry)) return absl::OkStatus();
     return BadArchive(base::StrCat("two entries have the name '", Shown(last_name_), "'"));
   }
@@ -208,24 +220,27 @@ class Unpacker {
   const uint64_t archive_bytes_;
   const ExpansionBound bound_;
   const uint64_t max_files_;
+  const uint64_t max_name_bytes_;
+  DiskRoom* const room_;
   const UnpackProgress* progress_ = nullptr;
   FileTreeBuilder tree_;
   std::string last_name_;
   uint64_t entries_ = 0;
   uint64_t unpacked_bytes_ = 0;
+  uint64_t name_bytes_ = 0;
 };
 
 }  // namespace
 
 absl::StatusOr<FileTree> UnpackArchive(const base::RandomAccessReader& archive,
                                        const std::string& scratch_file, const DatasetLimits& limits,
-                                       const UnpackProgress& progress) {
+                                       const UnpackProgress& progress, DiskRoom* room) {
   const Utf8Locale utf8;
   // Names and padding come on top of the files' own bytes: there only growth is held.
   LBW_ASSIGN_OR_RETURN(std::unique_ptr<ArchiveSource> source,
                        ArchiveSource::Open(archive, {UINT64_MAX, limits.max_expansion}));
   LBW_ASSIGN_OR_RETURN(std::unique_ptr<ScratchFile> scratch, ScratchFile::Create(scratch_file));
-  Unpacker unpacker(*source, *scratch, archive.size(), limits);
+  Unpacker unpacker(*source, *scratch, archive.size(), limits, room);
   LBW_RETURN_IF_ERROR(unpacker.Run(progress));
   if (unpacker.tree().files() == 0) return BadArchive("the archive holds no files");
   LBW_RETURN_IF_ERROR(scratch->Finish());

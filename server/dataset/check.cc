@@ -7,15 +7,14 @@
 #include <utility>
 #include <vector>
 
-#include "base/digest.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "dataset/check_boxes.h"
 #include "dataset/formats.h"
+#include "dataset/look_at_pictures.h"
 #include "dataset/picture_facts.h"
 #include "dataset/read.h"
 #include "dataset/text.h"
-#include "detect/image/image.h"
 
 namespace lbw::dataset {
 namespace {
@@ -52,8 +51,10 @@ class Checker {
   }
   absl::Status ChooseClasses();
   absl::Status ChooseSplits();
-  absl::StatusOr<std::string> Encoded(const RawPicture& raw) const;
-  bool CheckPicture(const RawPicture& raw, const std::string& encoded, Picture& picture);
+  std::vector<const RawPicture*> InOrder();
+  bool CheckDecoded(const LookedAt& looked, const std::string& name);
+  bool CheckPicture(const LookedAt& looked, Picture& picture);
+  void TakeBoxes(const RawPicture& raw, const PictureFacts& facts, bool turn, Picture& picture);
   void NoteFacts(const std::string& name, const PictureFacts& facts);
   bool BoxesAreStored(const RawPicture& raw, const PictureFacts& facts, const Picture& picture);
   void NoteSize(const RawPicture& raw, const Picture& picture, bool turned);
@@ -83,7 +84,7 @@ absl::Status Checker::ChooseClasses() {
         for (const RawBox& box : picture.boxes) found.insert(Mapped(box.class_name));
       }
       found.erase("");
-      names.assign(found.begin(), found.end());
+      names = InClassOrder(found);
     }
   }
   if (static_cast<int64_t>(names.size()) > options_.limits.max_classes) {
@@ -119,11 +120,6 @@ absl::Status Checker::ChooseSplits() {
     data_.splits.push_back(name);
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> Checker::Encoded(const RawPicture& raw) const {
-  if (raw.png.has_value()) return *raw.png;
-  return tree_.Read(raw.path, options_.limits.max_picture_bytes);
 }
 
 void Checker::NoteFacts(const std::string& name, const PictureFacts& facts) {
@@ -189,37 +185,38 @@ void Checker::AddSplits(const RawPicture& raw, Picture& picture) {
   defects_.Add(DefectKind::kSplitOverlap, DefectAction::kNoted, picture.name, names);
 }
 
+// False: it is no picture that can be read, and is named.
+bool Checker::CheckDecoded(const LookedAt& looked, const std::string& name) {
+  const auto leave_out = [&](DefectKind kind, std::string_view detail) {
+    defects_.Add(kind, DefectAction::kLeftOut, name, detail);
+    return false;
+  };
+  if (!looked.encoded.ok()) {
+    return leave_out(DefectKind::kPictureTooLarge, base::Std(looked.encoded.status().message()));
+  }
+  if (looked.encoded->empty()) return leave_out(DefectKind::kPictureBroken, "0 bytes");
+  if (looked.facts.kind == PictureFacts::Kind::kOther) {
+    return leave_out(DefectKind::kUnsupportedPicture, "neither a JPEG nor a PNG");
+  }
+  if (looked.decoded.ok()) return true;
+  const bool large =
+      base::GetErrorDetails(looked.decoded).reason == base::reason::kImageTooLarge.text;
+  return leave_out(large ? DefectKind::kPictureTooLarge : DefectKind::kPictureBroken,
+                   base::Std(looked.decoded.message()));
+}
+
 // False: the picture is left out.
-bool Checker::CheckPicture(const RawPicture& raw, const std::string& encoded, Picture& picture) {
-  const PictureFacts facts = LookAtPicture(encoded);
-  if (encoded.empty()) {
-    defects_.Add(DefectKind::kPictureBroken, DefectAction::kLeftOut, picture.name, "0 bytes");
-    return false;
-  }
-  if (facts.kind == PictureFacts::Kind::kOther) {
-    defects_.Add(DefectKind::kUnsupportedPicture, DefectAction::kLeftOut, picture.name,
-                 "neither a JPEG nor a PNG");
-    return false;
-  }
-  detect::ImageLimits limits;
-  limits.max_bytes = options_.limits.max_picture_bytes;
-  limits.max_pixels = options_.limits.max_picture_pixels;
-  const absl::StatusOr<detect::Image> image = detect::DecodeImage(base::AsBytes(encoded), limits);
-  if (!image.ok()) {
-    const bool large =
-        base::GetErrorDetails(image.status()).reason == base::reason::kImageTooLarge.text;
-    defects_.Add(large ? DefectKind::kPictureTooLarge : DefectKind::kPictureBroken,
-                 DefectAction::kLeftOut, picture.name, base::Std(image.status().message()));
-    return false;
-  }
-  picture.width = image->width;
-  picture.height = image->height;
-  picture.size_bytes = encoded.size();
+bool Checker::CheckPicture(const LookedAt& looked, Picture& picture) {
+  if (!CheckDecoded(looked, picture.name)) return false;
+  const RawPicture& raw = *looked.raw;
+  const PictureFacts& facts = looked.facts;
+  picture.width = looked.width;
+  picture.height = looked.height;
+  picture.size_bytes = looked.encoded->size();
   if (!raw.png.has_value()) NoteFacts(picture.name, facts);
   const bool turn = BoxesAreStored(raw, facts, picture);
   NoteSize(raw, picture, turn);
-  const auto [first, is_new] =
-      digests_.emplace(base::Sha256Hex(base::AsBytes(encoded)), picture.name);
+  const auto [first, is_new] = digests_.emplace(looked.sha256, picture.name);
   if (!is_new) {
     defects_.Add(DefectKind::kDuplicatePicture, DefectAction::kNoted, picture.name,
                  base::StrCat("the same bytes as ", first->second));
@@ -234,6 +231,12 @@ bool Checker::CheckPicture(const RawPicture& raw, const std::string& encoded, Pi
     picture.label = label->second;
     return true;
   }
+  TakeBoxes(raw, facts, turn, picture);
+  return true;
+}
+
+void Checker::TakeBoxes(const RawPicture& raw, const PictureFacts& facts, bool turn,
+                        Picture& picture) {
   BoxFrame frame;
   frame.width = picture.width;
   frame.height = picture.height;
@@ -246,14 +249,36 @@ bool Checker::CheckPicture(const RawPicture& raw, const std::string& encoded, Pi
   frame.file = own_file ? raw.annotation_file : picture.name;
   std::vector<RawBox> boxes = raw.boxes;
   const auto most = static_cast<size_t>(options_.limits.max_boxes_a_picture);
-  if (boxes.size() > most) {
+  if (boxes.size() + raw.boxes_not_kept > most) {
     defects_.Add(DefectKind::kTooManyBoxes, DefectAction::kLeftOut, frame.file,
-                 base::StrCat("boxes=", boxes.size(), " limit=", most));
-    boxes.resize(most);
+                 base::StrCat("boxes=", boxes.size() + raw.boxes_not_kept, " limit=", most));
+    boxes.resize(std::min(boxes.size(), most));
   }
   for (RawBox& box : boxes) box.class_name = Mapped(box.class_name);
   picture.annotations = CheckBoxes(boxes, frame, classes_, defects_);
-  return true;
+}
+
+std::string NameOf(const RawPicture& raw) { return raw.path.empty() ? raw.wanted : raw.path; }
+
+// Pictures that are there, each once, by their names, which is the pack's order.
+std::vector<const RawPicture*> Checker::InOrder() {
+  std::map<std::string, const RawPicture*> ordered;
+  for (const RawPicture& raw : raw_.pictures) {
+    const bool there = raw.png.has_value() || !raw.path.empty();
+    if (!there) {
+      defects_.Add(DefectKind::kPictureMissing, DefectAction::kLeftOut,
+                   raw.annotation_file.empty() ? raw.wanted : raw.annotation_file,
+                   base::StrCat("picture=", raw.wanted, raw.missing_because.empty() ? "" : ": ",
+                                raw.missing_because));
+    } else if (!ordered.emplace(NameOf(raw), &raw).second) {
+      defects_.Add(DefectKind::kDuplicateId, DefectAction::kLeftOut, NameOf(raw),
+                   base::StrCat("annotated twice, again in ", raw.annotation_file, ": boxes=",
+                                raw.boxes.size() + raw.boxes_not_kept, " are left out"));
+    }
+  }
+  std::vector<const RawPicture*> pictures;
+  for (const auto& [name, raw] : ordered) pictures.push_back(raw);
+  return pictures;
 }
 
 absl::StatusOr<Dataset> Checker::Run(const CheckSinks& sinks) {
@@ -262,40 +287,24 @@ absl::StatusOr<Dataset> Checker::Run(const CheckSinks& sinks) {
   data_.pixel_rule = raw_.pixel_rule;
   LBW_RETURN_IF_ERROR(ChooseClasses());
   LBW_RETURN_IF_ERROR(ChooseSplits());
-  // In the order of their names, which is the pack's.
-  std::map<std::string, const RawPicture*> ordered;
-  for (const RawPicture& raw : raw_.pictures) {
-    const bool there = raw.png.has_value() || !raw.path.empty();
-    const std::string name = raw.path.empty() ? raw.wanted : raw.path;
-    if (!there) {
-      defects_.Add(DefectKind::kPictureMissing, DefectAction::kLeftOut,
-                   raw.annotation_file.empty() ? raw.wanted : raw.annotation_file,
-                   base::StrCat("picture=", raw.wanted));
-    } else if (!ordered.emplace(name, &raw).second) {
-      defects_.Add(DefectKind::kDuplicateId, DefectAction::kLeftOut, name,
-                   base::StrCat("annotated twice, again in ", raw.annotation_file));
-    }
-  }
+  const std::vector<const RawPicture*> pictures = InOrder();
   uint64_t done = 0;
-  for (const auto& [name, raw] : ordered) {
-    Picture picture;
-    picture.name = name;
-    const absl::StatusOr<std::string> encoded = Encoded(*raw);
-    if (!encoded.ok() &&
-        base::GetErrorDetails(encoded.status()).reason != base::reason::kLimitExceeded.text) {
-      return encoded.status();
+  const auto take = [&](const LookedAt& looked) -> absl::Status {
+    const absl::Status read = looked.encoded.status();
+    if (!read.ok() && base::GetErrorDetails(read).reason != base::reason::kLimitExceeded.text) {
+      return read;
     }
-    if (!encoded.ok()) {
-      defects_.Add(DefectKind::kPictureTooLarge, DefectAction::kLeftOut, name,
-                   base::Std(encoded.status().message()));
-    } else if (CheckPicture(*raw, *encoded, picture)) {
-      AddSplits(*raw, picture);
-      if (sinks.take) LBW_RETURN_IF_ERROR(sinks.take(picture, *encoded));
+    Picture picture;
+    picture.name = NameOf(*looked.raw);
+    if (CheckPicture(looked, picture)) {
+      AddSplits(*looked.raw, picture);
+      if (sinks.take) LBW_RETURN_IF_ERROR(sinks.take(picture, *looked.encoded));
       data_.pictures.push_back(std::move(picture));
     }
     ++done;
-    if (sinks.progress) LBW_RETURN_IF_ERROR(sinks.progress(done, ordered.size()));
-  }
+    return sinks.progress ? sinks.progress(done, pictures.size()) : absl::OkStatus();
+  };
+  LBW_RETURN_IF_ERROR(LookAtPictures(tree_, sinks, options_.limits, pictures, take));
   if (data_.pictures.empty()) {
     return BadDataset(base::StrCat("no usable picture is left: ", Commonest(defects_)));
   }

@@ -13,7 +13,16 @@
 
 namespace lbw::dataset {
 
-enum class Format : uint8_t { kAuto, kVoc, kCoco, kYolo, kClassFolders, kClassCsv, kCifar };
+enum class Format : uint8_t {
+  kAuto,
+  kVoc,
+  kCoco,
+  kYolo,
+  kClassFolders,
+  kClassCsv,
+  kCifar,
+  kPictures,  // no labels at all
+};
 enum class Task : uint8_t { kDetection, kClassification };
 // How coordinates count pixels. kInclusive: VOC's, first and last pixel, from 1 or 0 as the files
 // have it; kContinuous: edges. The same meaning as eval::PixelRule.
@@ -78,12 +87,14 @@ enum class DefectKind : uint8_t {
   kDuplicateId,        // "duplicate_id": the first is kept
   kUnknownId,        // "unknown_id": an annotation whose picture or category is not there: left out
   kCategoryIds,      // "category_ids": gaps or out of order: mapped to 0..n-1
-  kFilenameDiffers,  // "filename_differs": the annotation names another file: matched by name
+  kFilenameDiffers,  // "filename_differs": the annotation names another file or folder: the one
+                     // that was taken is named
   kDuplicatePicture,  // "duplicate_picture": the same bytes twice: noted
   kSplitOverlap,      // "split_overlap": a picture in two splits: noted
   kSplitUnknown,      // "split_unknown": a split names a picture that is not there: left out
   kExtraFile,         // "extra_file": neither picture nor annotation: skipped
   kTooManyBoxes,      // "too_many_boxes": beyond the limit a picture: left out
+  kDuplicateBox,      // "duplicate_box": the same box of a picture in two lists: the first is kept
 };
 std::string_view Name(DefectKind kind);
 
@@ -119,20 +130,46 @@ class DefectList {
   uint64_t not_kept_ = 0;
 };
 
+// Every bound of a check. What is beyond one is refused with LIMIT_EXCEEDED (BAD_ARCHIVE while it
+// is unpacked) that names file, value and limit, as soon as it is seen: nothing is read first and
+// counted later.
+//
+// Memory of a check: max_kept_bytes for what it keeps (names of files come on top, max_name_bytes),
+//                    one XML or list of names with its tree (40 * max_text_file_bytes), twice
+//                    max_json_token_bytes, pictures being decoded (kDecodingBytes, or one of
+//                    max_picture_pixels and max_picture_bytes), and the index of the pack while it
+//                    is written (3 * 1 GiB at most). Annotation files are never in memory whole.
+// Disk:              the unpacked files, the pictures that are kept, and the pack: at most
+//                    3 * max_unpacked_bytes and the index, and never the reserve.
 struct DatasetLimits {
   uint64_t max_unpacked_bytes = uint64_t{256} << 30;
   // An archive that grows by more than this factor, and beyond 1 GiB, is a bomb; held at every
   // moment against what was read of it.
   uint64_t max_expansion = 200;
   uint64_t max_files = 5'000'000;
-  uint64_t max_text_file_bytes = uint64_t{8} << 20;  // an XML, a label file
-  uint64_t max_json_bytes = uint64_t{2} << 30;       // COCO
+  uint64_t max_name_bytes = uint64_t{1} << 30;  // of all files together
+
+  // A file of annotations, by kind.
+  uint64_t max_text_file_bytes = uint64_t{8} << 20;    // an XML, a label file
+  uint64_t max_names_file_bytes = uint64_t{1} << 20;   // a list of classes, a data.yaml
+  uint64_t max_list_bytes = uint64_t{1} << 30;         // a split's list, a CSV, CIFAR's .bin
+  uint64_t max_line_bytes = uint64_t{1} << 20;         // of a list, a CSV or a label file
+  uint64_t max_json_bytes = uint64_t{2} << 30;         // COCO
+  uint64_t max_json_token_bytes = uint64_t{16} << 20;  // a string, and from one value to the next
+  // What all annotations together come to in memory, counted with all that is made of them.
+  uint64_t max_kept_bytes = uint64_t{4} << 30;
+
   uint64_t max_picture_bytes = uint64_t{32} << 20;
   int64_t max_picture_pixels = 40'000'000;
-  int64_t max_pictures = 5'000'000;
+  int64_t max_pictures = 5'000'000;  // also: lines of a split's list
+  int64_t max_boxes = 20'000'000;
   int64_t max_boxes_a_picture = 10'000;
   int64_t max_classes = 10'000;
   int64_t max_splits = 64;
+
+  // What stays free on the disk: the larger of both, but at most a quarter of a small disk.
+  uint64_t reserve_bytes = uint64_t{1} << 30;
+  uint64_t reserve_percent = 5;
 };
 
 // What a caller may tell beside the files.

@@ -100,12 +100,13 @@ absl::StatusOr<Format> FindFormat(const FileTree& tree) {
   }
   if (seen.csv > 0 && seen.pictures > 0) return Format::kClassCsv;
   if (seen.pictures > 0 && HasFoldersOfPictures(tree)) return Format::kClassFolders;
+  if (seen.pictures > 0) return Format::kPictures;
   return BadDataset(
       base::StrCat("no layout that is read: looked for XML annotations (VOC), a JSON file beside "
                    "pictures (COCO), text "
                    "files of numbers beside pictures (YOLO), a CSV beside pictures, a folder of "
                    "pictures for each class, "
-                   "CIFAR's .bin files; there are ",
+                   "CIFAR's .bin files, pictures alone; there are ",
                    FirstFiles(tree)));
 }
 

@@ -27,6 +27,22 @@ std::string Backwards(std::string_view path) {
   return text;
 }
 
+constexpr size_t kMostFolders = 64;
+
+// Slashes for backslashes, no "." and "..", no slash at the start.
+std::string Normal(std::string_view name) {
+  std::string text(name);
+  std::replace(text.begin(), text.end(), '\\', '/');
+  std::string normal;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find('/', begin), text.size());
+    const std::string part = text.substr(begin, end - begin);
+    if (!part.empty() && part != "." && part != "..") normal += (normal.empty() ? "" : "/") + part;
+    begin = end + 1;
+  }
+  return normal;
+}
+
 bool StartsWith(std::string_view text, std::string_view start) {
   return text.substr(0, start.size()) == start;
 }
@@ -101,68 +117,153 @@ std::string SharedFolderOf(std::string_view path) {
   return shared;
 }
 
+std::string WithoutNumber(std::string_view folder) {
+  std::string name = Lower(folder);
+  while (!name.empty() && name.back() >= '0' && name.back() <= '9') name.pop_back();
+  return name;
+}
+
+std::vector<std::string> FoldersOf(std::string_view path) {
+  std::vector<std::string> folders;
+  for (size_t slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/')) {
+    folders.emplace_back(path.substr(0, slash));
+    path.remove_prefix(slash + 1);
+  }
+  return folders;
+}
+
 PictureIndex::PictureIndex(const FileTree& tree) {
+  std::set<std::string> folders;
   for (const auto& [path, entry] : tree.files()) {
     if (!IsPictureName(path)) continue;
     backwards_.emplace_back(Backwards(path), all_.size());
+    if (folders.insert(Backwards(FolderOf(path))).second) {
+      for (const std::string& folder : FoldersOf(path)) folder_names_.insert(WithoutNumber(folder));
+    }
     by_stem_[Lower(StemOf(path))].push_back(all_.size());
     by_place_[SharedFolderOf(path) + Lower(StemOf(path))].push_back(all_.size());
     all_.push_back(path);
   }
+  folders_.assign(folders.begin(), folders.end());
   std::sort(backwards_.begin(), backwards_.end());
 }
 
-std::string PictureIndex::Find(std::string_view name) const {
-  constexpr int kMostFolders = 64;
-  std::string wanted(name);
-  std::replace(wanted.begin(), wanted.end(), '\\', '/');
+std::string PictureIndex::FolderThere(const std::string& folder) const {
+  std::string there;
+  size_t end = folder.size();
+  for (size_t i = 0; i < kMostFolders && end > 0; ++i) {
+    const size_t slash = folder.rfind('/', end - 1);
+    const size_t begin = slash == std::string::npos ? 0 : slash + 1;
+    const std::string key = Backwards(std::string_view(folder).substr(begin));
+    const auto at = std::lower_bound(folders_.begin(), folders_.end(), key);
+    if (at == folders_.end() || !StartsWith(*at, key)) break;
+    there = folder.substr(begin);
+    end = begin == 0 ? 0 : slash;
+  }
+  return there;
+}
+
+// By the longest end of wanted that a picture has.
+FoundPicture PictureIndex::FindEnd(std::string_view wanted) const {
+  FoundPicture found;
   std::string_view rest = wanted;
-  for (int i = 0; i < kMostFolders; ++i) {
-    if (std::binary_search(all_.begin(), all_.end(), rest)) return std::string(rest);
-    const std::string key = Backwards(rest);
-    const auto at =
-        std::lower_bound(backwards_.begin(), backwards_.end(), std::make_pair(key, size_t{0}));
-    if (at != backwards_.end() && StartsWith(at->first, key)) {
-      // Shorter ends fit more pictures, not fewer.
-      const auto next = at + 1;
-      const bool more = next != backwards_.end() && StartsWith(next->first, key);
-      const bool two_of_one_name = more && next->first == key;
-      const bool itself = at->first == key && !two_of_one_name;
-      return itself || !more ? all_[at->second] : "";
+  for (size_t i = 0; i < kMostFolders; ++i) {
+    if (std::binary_search(all_.begin(), all_.end(), rest)) {
+      found.path = std::string(rest);
+    } else {
+      const std::string key = Backwards(rest);
+      const auto at =
+          std::lower_bound(backwards_.begin(), backwards_.end(), std::make_pair(key, size_t{0}));
+      if (at != backwards_.end() && StartsWith(at->first, key)) {
+        // Shorter ends fit more pictures, not fewer.
+        const auto next = at + 1;
+        const bool more = next != backwards_.end() && StartsWith(next->first, key);
+        const bool two_of_one_name = more && next->first == key;
+        const bool itself = at->first == key && !two_of_one_name;
+        if (!itself && more) {
+          found.because = "several pictures have that name";
+          return found;
+        }
+        found.path = all_[at->second];
+      }
+    }
+    if (!found.path.empty()) {
+      found.folders = static_cast<size_t>(std::count(rest.begin(), rest.end(), '/'));
+      const bool whole_path = found.path.size() == rest.size();
+      found.elsewhere = rest.size() != wanted.size() && !(whole_path && found.folders > 0);
+      return found;
     }
     const size_t slash = rest.find('/');
     if (slash == std::string_view::npos) break;
     rest.remove_prefix(slash + 1);
   }
-  return FindStem(StemOf(wanted));
+  return found;
 }
 
-std::string PictureIndex::FindStem(std::string_view stem) const {
-  const auto found = by_stem_.find(Lower(stem));
-  if (found == by_stem_.end() || found->second.size() != 1) return "";
-  return all_[found->second.front()];
+FoundPicture PictureIndex::Find(std::string_view name, std::string_view folder) const {
+  const std::string wanted = Normal(name);
+  FoundPicture found;
+  if (!folder.empty()) {
+    const std::string beside = base::StrCat(folder, "/", wanted);
+    if (std::binary_search(all_.begin(), all_.end(), beside)) {
+      found.path = beside;
+      found.beside = true;
+      return found;
+    }
+  }
+  found = FindEnd(wanted);
+  if (found.path.empty() && found.because.empty()) {
+    found = FindStem(StemOf(wanted));
+    // A name that leaves the ending away is not another name.
+    found.elsewhere = IsPictureName(wanted) || wanted.find('/') != std::string::npos;
+  }
+  if (found.path.empty()) return found;
+  found.beside =
+      !folder.empty() && !found.elsewhere && found.path.rfind(base::StrCat(folder, "/"), 0) == 0;
+  if (!found.elsewhere) return found;
+  const std::string there = FolderThere(FolderOf(wanted));
+  if (there.empty() || StartsWith(Backwards(FolderOf(found.path)), Backwards(there))) return found;
+  found.because = base::StrCat("not in ", there, "; ", found.path, " is not taken for it");
+  found.path.clear();
+  return found;
 }
 
-std::string PictureIndex::FindBeside(std::string_view annotation_file,
-                                     std::string_view wanted) const {
-  const std::string stem = StemOf(annotation_file);
-  if (std::string only = FindStem(stem); !only.empty()) return only;
-  const auto found = by_place_.find(SharedFolderOf(annotation_file) + Lower(stem));
-  if (found == by_place_.end()) return "";
-  // The better a candidate fits, the higher its score; two of one score are no answer.
+FoundPicture PictureIndex::FindStem(std::string_view stem) const {
+  FoundPicture found;
+  const auto of_stem = by_stem_.find(Lower(stem));
+  if (of_stem == by_stem_.end()) return found;
+  if (of_stem->second.size() > 1) {
+    found.because = "several pictures have that name";
+    return found;
+  }
+  found.path = all_[of_stem->second.front()];
+  found.elsewhere = true;
+  return found;
+}
+
+FoundPicture PictureIndex::FindBeside(std::string_view annotation_file,
+                                      std::string_view wanted) const {
+  const std::string place = SharedFolderOf(annotation_file);
   const std::string folder = FolderOf(annotation_file);
   const std::string name = Lower(FileNameOf(wanted));
-  std::string best;
+  FoundPicture found;
+  auto in_place = by_place_.find(place + Lower(StemOf(annotation_file)));
+  if (in_place == by_place_.end() && !wanted.empty()) {
+    in_place = by_place_.find(place + Lower(StemOf(wanted)));
+  }
+  if (in_place == by_place_.end()) return found;
+  // The better a candidate fits, the higher its score; two of one score are no answer.
   int best_score = 0;
-  for (const size_t i : found->second) {
+  for (const size_t i : in_place->second) {
     const std::string& path = all_[i];
     const int score =
         1 + (Lower(FileNameOf(path)) == name ? 2 : 0) + (FolderOf(path) == folder ? 1 : 0);
-    if (score == best_score) best.clear();
-    if (score > best_score) best = path;
+    if (score == best_score) found.path.clear();
+    if (score > best_score) found.path = path;
     best_score = std::max(best_score, score);
   }
-  return best;
+  if (found.path.empty()) found.because = "several pictures have that name";
+  return found;
 }
 
 }  // namespace lbw::dataset

@@ -10,11 +10,11 @@
 namespace lbw::dataset {
 
 // By value of the enum.
-inline constexpr std::array<std::string_view, 7> kFormatNames = {
-    "auto", "voc", "coco", "yolo", "class_folders", "class_csv", "cifar"};
+inline constexpr std::array<std::string_view, 8> kFormatNames = {
+    "auto", "voc", "coco", "yolo", "class_folders", "class_csv", "cifar", "pictures"};
 inline constexpr std::array<std::string_view, 2> kTaskNames = {"detection", "classification"};
 inline constexpr std::array<std::string_view, 2> kPixelRuleNames = {"inclusive", "continuous"};
-static_assert(kFormatNames.size() == static_cast<size_t>(Format::kCifar) + 1);
+static_assert(kFormatNames.size() == static_cast<size_t>(Format::kPictures) + 1);
 static_assert(kTaskNames.size() == static_cast<size_t>(Task::kClassification) + 1);
 static_assert(kPixelRuleNames.size() == static_cast<size_t>(PixelRule::kContinuous) + 1);
 

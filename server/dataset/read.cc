@@ -13,6 +13,8 @@ namespace lbw::dataset {
 
 namespace {
 
+constexpr uint64_t kIndexed = 320;  // nodes of PictureIndex's maps for a picture
+
 // What the format has no use for; pictures are the readers' matter.
 bool IsExtra(Format format, const std::string& path) {
   const std::string ending = EndingOf(path);
@@ -32,21 +34,13 @@ bool IsExtra(Format format, const std::string& path) {
       return !is({"bin"}) && Lower(FileNameOf(path)) != "batches.meta.txt";
     case Format::kAuto:
     case Format::kClassFolders:
+    case Format::kPictures:
       break;
   }
   return !IsPictureName(path);
 }
 
 }  // namespace
-
-void NoteOtherName(const ReadContext& context, const std::string& annotation_file,
-                   const std::string& wanted, const std::string& path) {
-  if (wanted.empty() || path.empty()) return;
-  const std::string name = Lower(FileNameOf(wanted));
-  if (name == Lower(FileNameOf(path)) || name == Lower(StemOf(path))) return;
-  context.defects.Add(DefectKind::kFilenameDiffers, DefectAction::kRepaired, annotation_file,
-                      base::StrCat("filename=", wanted, " picture=", path));
-}
 
 void NoteUnused(const ReadContext& context, const std::set<std::string>& used,
                 std::string_view detail) {
@@ -63,7 +57,12 @@ absl::StatusOr<RawDataset> ReadAnnotations(const FileTree& tree, const ReadOptio
     LBW_ASSIGN_OR_RETURN(format, FindFormat(tree));
   }
   const PictureIndex pictures(tree);
-  const ReadContext context{tree, pictures, options, defects};
+  Budget budget(options.limits);
+  // Names of pictures stand in the index in several orders.
+  for (const std::string& path : pictures.all()) {
+    LBW_RETURN_IF_ERROR(budget.Keep(kIndexed + 6 * path.size(), path));
+  }
+  const ReadContext context{tree, pictures, options, defects, budget};
   absl::StatusOr<RawDataset> raw = BadDataset("no such format");
   switch (format) {
     case Format::kAuto:
@@ -85,17 +84,15 @@ absl::StatusOr<RawDataset> ReadAnnotations(const FileTree& tree, const ReadOptio
     case Format::kCifar:
       raw = ReadCifar(context);
       break;
+    case Format::kPictures:
+      raw = ReadPictures(context);
+      break;
   }
   LBW_RETURN_IF_ERROR(raw.status());
   raw->format = format;
   for (const auto& [path, entry] : tree.files()) {
     if (!IsExtra(format, path)) continue;
     defects.Add(DefectKind::kExtraFile, DefectAction::kNoted, path, "not read");
-  }
-  if (static_cast<int64_t>(raw->pictures.size()) > options.limits.max_pictures) {
-    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kLimitExceeded,
-                       base::StrCat("too many pictures: pictures=", raw->pictures.size(),
-                                    " limit=", options.limits.max_pictures));
   }
   return raw;
 }

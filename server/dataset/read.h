@@ -34,11 +34,14 @@ struct RawBox {
 struct RawPicture {
   std::string path;  // in the tree; "" where it was not found: `wanted` tells what was
   std::string wanted;
+  std::string
+      missing_because;  // without a path: why, where more is known than that it is not there
   std::string annotation_file;
   int64_t declared_width = 0;  // 0: not told
   int64_t declared_height = 0;
   std::vector<std::string> splits;
   std::vector<RawBox> boxes;
+  uint64_t boxes_not_kept = 0;       // more than max_boxes_a_picture: how many
   std::optional<std::string> label;  // classification
   std::optional<std::string> png;    // the picture itself where no file holds it (CIFAR), encoded
 };
@@ -59,7 +62,26 @@ absl::StatusOr<Format> FindFormat(const FileTree& tree);
 
 // Errors: kInvalidArgument, BAD_DATASET - the layout does not fit options.format, a file that holds
 // everything (COCO's JSON, a CSV) is broken (line or offset, what is wrong), an XML with a document
-// type or entities, more than the limits allow. What concerns one picture is a defect instead.
+// type or entities; LIMIT_EXCEEDED - a file, a line, or all that was read up to it is more than the
+// limits allow. What concerns one picture is a defect instead.
+// Memory: DatasetLimits; held while reading, not afterwards.
+//
+// Labels, and the order of classes:
+//   folders  a folder's name is its class, as it is written. By name; where all are digits by
+//   number
+//            ("2" before "10").
+//   CSV      white space around a label does not count. Where every label of all files is a whole
+//            number, and none is the name of a class that the caller gives, labels are numbers:
+//            "00014" is 14; they are places in the caller's classes, or classes "0", "1" ... up to
+//            the largest (beyond max_classes: only those that occur). Otherwise labels are text as
+//            written, and "00014" and "14" are two classes.
+//   YOLO     numbers, named by the files' list, the caller's, or themselves.
+//   VOC      by name, numbers as with folders. COCO: by category id.
+//
+// COCO: every file is a split by its name. A picture that several lists have, or one list twice,
+// has
+//       all their boxes and splits; the same box (class, corners, crowd) in two lists is one, which
+//       is named.
 absl::StatusOr<RawDataset> ReadAnnotations(const FileTree& tree, const ReadOptions& options,
                                            DefectList& defects);
 
@@ -68,12 +90,17 @@ using CheckProgress = std::function<absl::Status(uint64_t done, uint64_t total)>
 // Receives the encoded bytes of every picture that is kept, in the order of Dataset::pictures.
 using TakePicture = std::function<absl::Status(const Picture& picture, std::string_view encoded)>;
 
-// Decodes every picture once. Errors: kInvalidArgument, BAD_DATASET - no usable picture is left
-// (names the commonest defects); LIMIT_EXCEEDED; progress's, take's.
+// Decodes every picture once, on up to sinks.threads threads. Errors: kInvalidArgument, BAD_DATASET
+// - no usable picture is left (names the commonest defects); LIMIT_EXCEEDED; progress's, take's.
+// Precision: results, defects and calls of the sinks are the same for every number of threads.
+// Threads:   the sinks are called on the caller's thread.
 struct CheckSinks {
   CheckProgress progress;  // may be empty
   TakePicture take;        // may be empty
+  int threads = 1;
 };
+// Pictures wait for each other up to so many bytes, encoded and decoded; a larger one is alone.
+inline constexpr uint64_t kDecodingBytes = uint64_t{512} << 20;
 absl::StatusOr<Dataset> CheckDataset(const FileTree& tree, const RawDataset& raw,
                                      const ReadOptions& options, DefectList& defects,
                                      const CheckSinks& sinks);

@@ -1,16 +1,18 @@
 #include <algorithm>
 #include <array>
-#include <map>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "dataset/formats.h"
 #include "dataset/text.h"
+#include "dataset/tree_stream.h"
 #include "detect/image/image.h"
 
 namespace lbw::dataset {
@@ -36,7 +38,8 @@ std::string SplitName(const std::string& folder) {
   return lower == "training" ? "train" : lower;
 }
 
-// Fields of a line of CSV; a quoted one may hold commas and doubled quotes (RFC 4180).
+// Fields of a line of CSV; a quoted one may hold commas and doubled quotes (RFC 4180), but no end
+// of a line. Empty where a quote is not closed.
 std::vector<std::string> Fields(const std::string& line) {
   std::vector<std::string> fields(1);
   bool quoted = false;
@@ -53,7 +56,7 @@ std::vector<std::string> Fields(const std::string& line) {
       fields.back().push_back(c);
     }
   }
-  return fields;
+  return quoted ? std::vector<std::string>() : fields;
 }
 
 // The first column that is called so, or -1.
@@ -64,15 +67,6 @@ int ColumnOf(const std::vector<std::string>& header, std::initializer_list<const
     }
   }
   return -1;
-}
-
-// A label that numbers one of the classes that the caller names, unless the map is about numbers.
-std::string NameOfNumber(const ReadOptions& options, const std::string& label) {
-  uint64_t number = 0;
-  const std::vector<std::string>& classes = options.classes;
-  const bool named = std::find(classes.begin(), classes.end(), label) != classes.end();
-  if (named || !options.class_map.empty() || !absl::SimpleAtoi(label, &number)) return label;
-  return number < classes.size() ? classes[static_cast<size_t>(number)] : label;
 }
 
 struct Columns {
@@ -93,19 +87,35 @@ absl::StatusOr<Columns> ReadHeader(const std::string& path, const std::string& l
       path, " line 1: a header with path and label is expected, found: ", line.substr(0, 200)));
 }
 
-// Labels that are numbers name classes by index; others by their sorted names.
-std::vector<std::string> ClassesOf(const std::set<std::string>& labels) {
-  bool numbers = !labels.empty();
-  int64_t largest = 0;
-  for (const std::string& label : labels) {
-    int64_t number = 0;
-    numbers = numbers && absl::SimpleAtoi(label, &number) && number >= 0 && number < 100'000;
-    largest = std::max(largest, number);
+// Names the class of every label by the rule of read.h.
+void NameLabels(const ReadOptions& options, std::set<std::string> labels, RawDataset& raw) {
+  const std::vector<std::string>& given = options.classes;
+  const bool numbers = std::all_of(labels.begin(), labels.end(), [&](const std::string& label) {
+    const bool named = std::find(given.begin(), given.end(), label) != given.end() ||
+                       options.class_map.count(label) != 0;
+    return !named && CanonicalNumber(label).has_value();
+  });
+  if (!numbers) {
+    raw.classes = InClassOrder(labels);
+    return;
   }
-  if (!numbers) return {labels.begin(), labels.end()};
-  std::vector<std::string> classes;
-  for (int64_t i = 0; i <= largest; ++i) classes.push_back(base::StrCat(i));
-  return classes;
+  const bool places = !given.empty() && options.class_map.empty();
+  std::set<std::string> names;
+  for (RawPicture& picture : raw.pictures) {
+    std::string label = *CanonicalNumber(*picture.label);
+    uint64_t place = 0;
+    if (places && absl::SimpleAtoi(label, &place) && place < given.size()) {
+      label = given[static_cast<size_t>(place)];
+    }
+    names.insert(label);
+    picture.label = std::move(label);
+  }
+  raw.classes = places ? given : InClassOrder(names);
+  uint64_t largest = 0;
+  const auto most = static_cast<uint64_t>(options.limits.max_classes);
+  if (places || !absl::SimpleAtoi(raw.classes.back(), &largest) || largest >= most) return;
+  raw.classes.clear();
+  for (uint64_t i = 0; i <= largest; ++i) raw.classes.push_back(base::StrCat(i));
 }
 
 constexpr int64_t kSide = 32;
@@ -157,53 +167,94 @@ absl::StatusOr<RawDataset> ReadClassFolders(const ReadContext& context) {
       if (!split.empty()) picture.splits = {split};
     }
     labels.insert(parts.back());
+    LBW_RETURN_IF_ERROR(context.budget.KeepPicture(picture));
     raw.pictures.push_back(std::move(picture));
   }
-  raw.classes.assign(labels.begin(), labels.end());
+  raw.classes = InClassOrder(labels);
   if (raw.pictures.empty()) return BadDataset("no picture in the folder of a class");
   return raw;
 }
 
+namespace {
+
+std::string Trimmed(const std::string& text) {
+  return std::string(absl::StripAsciiWhitespace(text));
+}
+
+absl::Status ReadCsv(const ReadContext& context, const std::string& path,
+                     std::set<std::string>& labels, RawDataset& raw) {
+  const DatasetLimits& limits = context.options.limits;
+  LBW_ASSIGN_OR_RETURN(LineReader lines, LineReader::Open(context.tree, path, limits.max_list_bytes,
+                                                          limits.max_line_bytes));
+  LBW_ASSIGN_OR_RETURN(bool more, lines.Next());
+  if (!more) return absl::OkStatus();
+  LBW_ASSIGN_OR_RETURN(const Columns columns, ReadHeader(path, lines.line()));
+  while (true) {
+    LBW_ASSIGN_OR_RETURN(more, lines.Next());
+    if (!more) return absl::OkStatus();
+    const std::vector<std::string> fields = Fields(lines.line());
+    const auto field = [&](int column) {
+      return column >= 0 && static_cast<size_t>(column) < fields.size()
+                 ? Trimmed(fields[static_cast<size_t>(column)])
+                 : std::string();
+    };
+    if (field(columns.path).empty() || field(columns.label).empty()) {
+      context.defects.Add(
+          DefectKind::kAnnotationBroken, DefectAction::kLeftOut, path,
+          base::StrCat("line ", lines.number(),
+                       fields.empty() ? ": a quote is not closed" : ": path or label is missing"));
+      continue;
+    }
+    RawPicture picture;
+    picture.wanted = field(columns.path);
+    picture.annotation_file = path;
+    picture.label = field(columns.label);
+    if (const std::string split = field(columns.split); !split.empty())
+      picture.splits = {Shown(Lower(split))};
+    LBW_RETURN_IF_ERROR(context.budget.KeepPicture(picture));
+    labels.insert(*picture.label);
+    raw.pictures.push_back(std::move(picture));
+  }
+}
+
+absl::Status ReadBin(const ReadContext& context, const std::string& path, RawDataset& raw) {
+  LBW_ASSIGN_OR_RETURN(const FileTree::Entry entry,
+                       context.tree.Locate(path, context.options.limits.max_list_bytes));
+  if (entry.size_bytes == 0 || entry.size_bytes % kRecord != 0) {
+    return BadDataset(
+        base::StrCat(path, " has ", entry.size_bytes, " bytes, not a multiple of ", kRecord));
+  }
+  const std::string stem = Lower(StemOf(path));
+  const bool test = stem.rfind("test", 0) == 0;
+  const bool train = stem.rfind("data_batch", 0) == 0 || stem.rfind("train", 0) == 0;
+  std::string record(kRecord, '\0');
+  for (size_t i = 0; i * kRecord < entry.size_bytes; ++i) {
+    LBW_RETURN_IF_ERROR(context.tree.ReadAt(
+        entry, i * kRecord,
+        absl::MakeSpan(reinterpret_cast<std::byte*>(record.data()), record.size())));
+    LBW_ASSIGN_OR_RETURN(RawPicture picture, CifarPicture(path, record, i, raw.classes));
+    if (test || train) picture.splits = {test ? "test" : "train"};
+    LBW_RETURN_IF_ERROR(context.budget.KeepPicture(picture));
+    raw.pictures.push_back(std::move(picture));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::StatusOr<RawDataset> ReadClassCsv(const ReadContext& context) {
   RawDataset raw;
-  std::set<std::string> used;
   raw.task = Task::kClassification;
   std::set<std::string> labels;
   for (const auto& [path, entry] : context.tree.files()) {
-    if (EndingOf(path) != "csv") continue;
-    LBW_ASSIGN_OR_RETURN(const std::string text,
-                         context.tree.Read(path, context.options.limits.max_json_bytes));
-    const std::vector<std::string> lines = LinesOf(text);
-    if (lines.empty()) continue;
-    LBW_ASSIGN_OR_RETURN(const Columns columns, ReadHeader(path, lines.front()));
-    for (size_t i = 1; i < lines.size(); ++i) {
-      const std::vector<std::string> fields = Fields(lines[i]);
-      const auto field = [&](int column) {
-        return column >= 0 && static_cast<size_t>(column) < fields.size()
-                   ? fields[static_cast<size_t>(column)]
-                   : std::string();
-      };
-      if (field(columns.path).empty() || field(columns.label).empty()) {
-        context.defects.Add(DefectKind::kAnnotationBroken, DefectAction::kLeftOut, path,
-                            base::StrCat("line ", i + 1, ": path or label is missing"));
-        continue;
-      }
-      RawPicture picture;
-      picture.wanted = field(columns.path);
-      picture.annotation_file = path;
-      picture.path = context.pictures.Find(picture.wanted);
-      NoteOtherName(context, path, picture.wanted, picture.path);
-      picture.label = NameOfNumber(context.options, field(columns.label));
-      if (const std::string split = field(columns.split); !split.empty())
-        picture.splits = {Shown(Lower(split))};
-      used.insert(picture.path);
-      labels.insert(*picture.label);
-      raw.pictures.push_back(std::move(picture));
-    }
+    if (EndingOf(path) == "csv") LBW_RETURN_IF_ERROR(ReadCsv(context, path, labels, raw));
   }
-  raw.classes = ClassesOf(labels);
-  NoteUnused(context, used, "in no line of a CSV file");
   if (raw.pictures.empty()) return BadDataset("no CSV file with a path and a label a line");
+  NameLabels(context.options, std::move(labels), raw);
+  LBW_RETURN_IF_ERROR(FindPictures(context, PlaceRule::kPath, raw.pictures));
+  std::set<std::string> used;
+  for (const RawPicture& picture : raw.pictures) used.insert(picture.path);
+  NoteUnused(context, used, "in no line of a CSV file");
   return raw;
 }
 
@@ -215,30 +266,15 @@ absl::StatusOr<RawDataset> ReadCifar(const ReadContext& context) {
   for (const auto& [path, entry] : context.tree.files()) {
     if (EndingOf(path) == "bin") bins.push_back(path);
     if (Lower(FileNameOf(path)) == "batches.meta.txt" && raw.classes.empty()) {
-      LBW_ASSIGN_OR_RETURN(const std::string text, context.tree.Read(path, 1 << 20));
+      LBW_ASSIGN_OR_RETURN(const std::string text,
+                           context.tree.Read(path, context.options.limits.max_names_file_bytes));
       raw.classes = LinesOf(text);
     }
   }
   for (int i = 0; raw.classes.size() < 10 && i < 10; ++i) {
     if (static_cast<size_t>(i) == raw.classes.size()) raw.classes.push_back(base::StrCat(i));
   }
-  for (const std::string& path : bins) {
-    LBW_ASSIGN_OR_RETURN(const std::string bytes, context.tree.Read(path, uint64_t{1} << 30));
-    if (bytes.empty() || bytes.size() % kRecord != 0) {
-      return BadDataset(
-          base::StrCat(path, " has ", bytes.size(), " bytes, not a multiple of ", kRecord));
-    }
-    const std::string stem = Lower(StemOf(path));
-    const bool test = stem.rfind("test", 0) == 0;
-    const bool train = stem.rfind("data_batch", 0) == 0 || stem.rfind("train", 0) == 0;
-    for (size_t i = 0; i * kRecord < bytes.size(); ++i) {
-      LBW_ASSIGN_OR_RETURN(
-          RawPicture picture,
-          CifarPicture(path, std::string_view(bytes).substr(i * kRecord, kRecord), i, raw.classes));
-      if (test || train) picture.splits = {test ? "test" : "train"};
-      raw.pictures.push_back(std::move(picture));
-    }
-  }
+  for (const std::string& path : bins) LBW_RETURN_IF_ERROR(ReadBin(context, path, raw));
   if (raw.pictures.empty()) return BadDataset("no .bin file of CIFAR's");
   return raw;
 }

@@ -1,158 +1,22 @@
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "dataset/coco_file.h"
 #include "dataset/formats.h"
-#include "nlohmann/json.hpp"
 
 namespace lbw::dataset {
 namespace {
-
-struct CocoImage {
-  std::string file_name;
-  int64_t width = 0;
-  int64_t height = 0;
-};
-struct CocoBox {
-  int64_t id = -1;
-  int64_t image_id = -1;
-  int64_t category_id = -1;
-  std::vector<double> bbox;
-  std::optional<double> area;
-  bool crowd = false;
-};
-
-// One file's lists, in its order.
-struct CocoFile {
-  std::vector<std::pair<int64_t, CocoImage>> images;
-  std::vector<CocoBox> boxes;
-  std::vector<std::pair<int64_t, std::string>> categories;
-  bool has_images = false;
-};
-
-// Keeps what is wanted as it comes by: a file of a gigabyte is never a tree of objects.
-// Segmentations are skipped number by number.
-class CocoReader final : public nlohmann::json_sax<nlohmann::json> {
- public:
-  explicit CocoReader(CocoFile& file) : file_(file) {}
-
-  bool null() override { return true; }
-  bool boolean(bool value) override { return Number(value ? 1 : 0); }
-  bool number_integer(number_integer_t value) override {
-    integer_ = value;
-    return Number(static_cast<double>(value));
-  }
-  bool number_unsigned(number_unsigned_t value) override {
-    constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
-    integer_ = static_cast<int64_t>(std::min<uint64_t>(value, kMost));
-    return Number(static_cast<double>(value));
-  }
-  bool number_float(number_float_t value, const string_t&) override {
-    constexpr double kExact = 9007199254740992;  // 2^53
-    integer_ = std::fabs(value) <= kExact ? static_cast<int64_t>(value) : -1;
-    return Number(value);
-  }
-  bool string(string_t& value) override {
-    if (depth_ == kItem && list_ == List::kImages && key_ == "file_name") image_.file_name = value;
-    if (depth_ == kItem && list_ == List::kCategories && key_ == "name") category_ = value;
-    // Ids in quotes, as some tools write them.
-    const bool is_id = key_ == "id" || key_ == "image_id" || key_ == "category_id";
-    if (depth_ == kItem && is_id && absl::SimpleAtoi(value, &integer_)) {
-      return Number(static_cast<double>(integer_));
-    }
-    return true;
-  }
-  bool binary(binary_t&) override { return true; }
-  bool key(string_t& value) override {
-    if (depth_ == kTop) {
-      list_ = value == "images"        ? List::kImages
-              : value == "annotations" ? List::kAnnotations
-              : value == "categories"  ? List::kCategories
-                                       : List::kOther;
-      if (list_ == List::kImages) file_.has_images = true;
-    } else if (depth_ == kItem) {
-      key_ = value;
-    }
-    return true;
-  }
-  bool start_object(std::size_t) override {
-    if (++depth_ == kItem) Begin();
-    return depth_ <= kDeepest;
-  }
-  bool end_object() override {
-    if (depth_-- == kItem) End();
-    return true;
-  }
-  bool start_array(std::size_t) override { return ++depth_ <= kDeepest; }
-  bool end_array() override {
-    --depth_;
-    return true;
-  }
-  bool parse_error(std::size_t position, const std::string&,
-                   const nlohmann::detail::exception& error) override {
-    error_ = base::StrCat("byte ", position, ": ", error.what());
-    return false;
-  }
-  const std::string& error() const { return error_; }
-
- private:
-  enum class List : uint8_t { kOther, kImages, kAnnotations, kCategories };
-  static constexpr int kTop = 1;   // {"images": ...
-  static constexpr int kItem = 3;  // {"images": [ { ...
-  static constexpr int kDeepest = 64;
-
-  void Begin() {
-    key_.clear();
-    id_ = -1;
-    image_ = {};
-    box_ = {};
-    category_.clear();
-  }
-  void End() {
-    if (list_ == List::kImages) file_.images.emplace_back(id_, std::move(image_));
-    if (list_ == List::kCategories) file_.categories.emplace_back(id_, std::move(category_));
-    if (list_ != List::kAnnotations) return;
-    box_.id = id_;
-    file_.boxes.push_back(std::move(box_));
-  }
-  bool Number(double value) {
-    if (depth_ == kItem + 1 && list_ == List::kAnnotations && key_ == "bbox") {
-      if (box_.bbox.size() < 5) box_.bbox.push_back(value);
-      return true;
-    }
-    if (depth_ != kItem) return true;
-    if (key_ == "id") id_ = integer_;
-    if (list_ == List::kImages && key_ == "width") image_.width = integer_;
-    if (list_ == List::kImages && key_ == "height") image_.height = integer_;
-    if (list_ != List::kAnnotations) return true;
-    if (key_ == "image_id") box_.image_id = integer_;
-    if (key_ == "category_id") box_.category_id = integer_;
-    if (key_ == "area") box_.area = value;
-    if (key_ == "iscrowd") box_.crowd = value != 0;
-    return true;
-  }
-
-  CocoFile& file_;
-  int depth_ = 0;
-  List list_ = List::kOther;
-  std::string key_;
-  int64_t integer_ = 0;
-  int64_t id_ = -1;
-  CocoImage image_;
-  CocoBox box_;
-  std::string category_;
-  std::string error_;
-};
 
 // "annotations/instances_val2017.json" -> "val".
 std::string SplitOf(const std::string& path, bool only_one) {
@@ -171,47 +35,37 @@ std::string SplitOf(const std::string& path, bool only_one) {
   return folder;
 }
 
+// One file's pictures, in its own order: pictures of several files are joined afterwards.
 class Assembly {
  public:
   Assembly(const ReadContext& context, RawDataset& raw) : context_(context), raw_(raw) {}
 
-  void Add(const std::string& path, const CocoFile& file, const std::string& split) {
+  absl::Status Add(const std::string& path, const CocoFile& file, const std::string& split) {
     const std::map<int64_t, std::string> categories = Categories(path, file);
     std::map<int64_t, size_t> places;
-    std::map<std::string, size_t> here;
-    for (const auto& [id, image] : file.images) {
-      if (!places.emplace(id, raw_.pictures.size()).second) {
+    for (const CocoImage& image : file.images) {
+      if (!places.emplace(image.id, raw_.pictures.size()).second) {
         context_.defects.Add(DefectKind::kDuplicateId, DefectAction::kLeftOut, path,
-                             base::StrCat("image id=", id, " (", image.file_name, ")"));
+                             base::StrCat("image id=", image.id, " (", image.file_name, ")"));
         continue;
       }
       RawPicture picture;
       picture.wanted = image.file_name;
       picture.annotation_file = path;
-      picture.path = context_.pictures.Find(image.file_name);
       picture.declared_width = std::max<int64_t>(image.width, 0);
       picture.declared_height = std::max<int64_t>(image.height, 0);
       if (!split.empty()) picture.splits.push_back(split);
-      NoteOtherName(context_, path, picture.wanted, picture.path);
-      const auto before = of_path_.find(picture.path);
-      if (!picture.path.empty() && before != of_path_.end()) {
-        // Another file's picture too: in both splits, with the boxes of the first.
-        RawPicture& first = raw_.pictures[before->second];
-        if (!split.empty()) first.splits.push_back(split);
-        places[id] = kElsewhere;
-        continue;
-      }
-      here.emplace(picture.path, raw_.pictures.size());
+      LBW_RETURN_IF_ERROR(context_.budget.KeepPicture(picture));
       raw_.pictures.push_back(std::move(picture));
     }
-    of_path_.insert(here.begin(), here.end());
-    std::map<int64_t, bool> seen;
-    for (const CocoBox& box : file.boxes) AddBox(path, box, places, categories, seen);
+    std::set<int64_t> seen;
+    for (const CocoBox& box : file.boxes) {
+      LBW_RETURN_IF_ERROR(AddBox(path, box, places, categories, seen));
+    }
+    return absl::OkStatus();
   }
 
  private:
-  static constexpr size_t kElsewhere = std::numeric_limits<size_t>::max();
-
   // By rising id, which is the order of the classes.
   std::map<int64_t, std::string> Categories(const std::string& path, const CocoFile& file) {
     std::map<int64_t, std::string> categories;
@@ -231,19 +85,18 @@ class Assembly {
                            base::StrCat(categories.size(), " ids with gaps or out of order"));
     }
     for (const auto& [id, name] : categories) {
-      if (std::find(raw_.classes.begin(), raw_.classes.end(), name) == raw_.classes.end()) {
-        raw_.classes.push_back(name);
-      }
+      if (classes_.insert(name).second) raw_.classes.push_back(name);
     }
     return categories;
   }
 
-  void AddBox(const std::string& path, const CocoBox& box, const std::map<int64_t, size_t>& places,
-              const std::map<int64_t, std::string>& categories, std::map<int64_t, bool>& seen) {
-    if (box.id >= 0 && !seen.emplace(box.id, true).second) {
+  absl::Status AddBox(const std::string& path, const CocoBox& box,
+                      const std::map<int64_t, size_t>& places,
+                      const std::map<int64_t, std::string>& categories, std::set<int64_t>& seen) {
+    if (box.id >= 0 && !seen.insert(box.id).second) {
       context_.defects.Add(DefectKind::kDuplicateId, DefectAction::kLeftOut, path,
                            base::StrCat("annotation id=", box.id));
-      return;
+      return absl::OkStatus();
     }
     const auto place = places.find(box.image_id);
     const auto category = categories.find(box.category_id);
@@ -251,27 +104,121 @@ class Assembly {
       context_.defects.Add(DefectKind::kUnknownId, DefectAction::kLeftOut, path,
                            base::StrCat("annotation id=", box.id, " image_id=", box.image_id,
                                         " category_id=", box.category_id));
-      return;
+      return absl::OkStatus();
     }
-    if (place->second == kElsewhere) return;
+    RawPicture& picture = raw_.pictures[place->second];
+    if (static_cast<int64_t>(picture.boxes.size()) >= context_.options.limits.max_boxes_a_picture) {
+      ++picture.boxes_not_kept;
+      return absl::OkStatus();
+    }
     RawBox raw;
     raw.class_name = category->second;
     raw.crowd = box.crowd;
     raw.area_px2 = box.area;
     raw.difficult = false;
-    if (box.bbox.size() == 4) {
+    raw.corners.fill(std::numeric_limits<double>::quiet_NaN());
+    if (box.numbers == 4) {
       raw.corners = {box.bbox[0], box.bbox[1], box.bbox[0] + box.bbox[2],
                      box.bbox[1] + box.bbox[3]};
-    } else {
-      const double nan = std::numeric_limits<double>::quiet_NaN();
-      raw.corners = {nan, nan, nan, nan};
     }
-    raw_.pictures[place->second].boxes.push_back(std::move(raw));
+    // The box itself was counted when it was read.
+    LBW_RETURN_IF_ERROR(context_.budget.Keep(2 * raw.class_name.size(), path));
+    picture.boxes.push_back(std::move(raw));
+    return absl::OkStatus();
   }
 
   const ReadContext& context_;
   RawDataset& raw_;
-  std::map<std::string, size_t> of_path_;  // pictures of the files before
+  std::set<std::string> classes_;
+};
+
+// Joins the pictures of one path: boxes and splits of all of them are the first's. What two lists
+// have both, the same class, corners and crowd, is one box.
+class Joiner {
+ public:
+  explicit Joiner(const ReadContext& context) : context_(context) {}
+
+  absl::Status Join(std::vector<RawPicture>& pictures) {
+    std::vector<RawPicture> joined;
+    joined.reserve(pictures.size());
+    for (RawPicture& picture : pictures) {
+      if (!picture.path.empty()) {
+        const auto [first, is_new] = of_path_.emplace(picture.path, joined.size());
+        if (!is_new) {
+          LBW_RETURN_IF_ERROR(JoinTo(first->second, joined[first->second], picture));
+          continue;
+        }
+      }
+      joined.push_back(std::move(picture));
+    }
+    pictures = std::move(joined);
+    return absl::OkStatus();
+  }
+
+ private:
+  // Corners by their bits: a bbox without numbers is equal to another one.
+  using Key = std::tuple<std::array<uint64_t, 4>, bool, std::string>;
+  static Key KeyOf(const RawBox& box) {
+    std::array<uint64_t, 4> bits;
+    static_assert(sizeof(bits) == sizeof(box.corners));
+    std::memcpy(bits.data(), box.corners.data(), sizeof(bits));
+    return {bits, box.crowd, box.class_name};
+  }
+
+  absl::Status JoinTo(size_t index, RawPicture& first, RawPicture& other) {
+    for (std::string& split : other.splits) {
+      const bool known =
+          std::find(first.splits.begin(), first.splits.end(), split) != first.splits.end();
+      if (!known) first.splits.push_back(std::move(split));
+    }
+    if (first.declared_width == 0 || first.declared_height == 0) {
+      first.declared_width = other.declared_width;
+      first.declared_height = other.declared_height;
+    }
+    constexpr uint64_t kNode = sizeof(Key) + 64;
+    std::set<Key>& keys = keys_[index];
+    const uint64_t boxes = other.boxes.size() + (keys.empty() ? first.boxes.size() : 0);
+    LBW_RETURN_IF_ERROR(context_.budget.Keep(boxes * kNode, other.annotation_file));
+    if (keys.empty()) {
+      for (const RawBox& box : first.boxes) keys.insert(KeyOf(box));
+    }
+    const auto most = static_cast<size_t>(context_.options.limits.max_boxes_a_picture);
+    std::vector<Key> added;
+    size_t same = 0;
+    for (RawBox& box : other.boxes) {
+      Key key = KeyOf(box);
+      if (keys.count(key) != 0) {
+        ++same;
+        continue;
+      }
+      added.push_back(std::move(key));
+      if (first.boxes.size() >= most) {
+        ++first.boxes_not_kept;
+      } else {
+        first.boxes.push_back(std::move(box));
+      }
+    }
+    first.boxes_not_kept += other.boxes_not_kept;
+    Note(first, other, added.size(), same);
+    keys.insert(added.begin(), added.end());
+    return absl::OkStatus();
+  }
+
+  void Note(const RawPicture& first, const RawPicture& other, size_t added, size_t same) {
+    if (first.annotation_file == other.annotation_file) {
+      context_.defects.Add(DefectKind::kDuplicateId, DefectAction::kRepaired, other.annotation_file,
+                           base::StrCat(first.path, " is listed again: ", added,
+                                        " boxes more, boxes that are there already=", same));
+    }
+    if (same == 0) return;
+    context_.defects.Add(DefectKind::kDuplicateBox, DefectAction::kLeftOut, other.annotation_file,
+                         base::StrCat("picture=", first.path, " boxes=", same, " are in ",
+                                      first.annotation_file, " too"));
+  }
+
+  const ReadContext& context_;
+  std::map<std::string, size_t> of_path_;
+  std::map<size_t, std::set<Key>> keys_;  // of the boxes of pictures that several lists have
 };
 
 // Of COCO's own files about the same pictures (captions, keypoints), instances_* have the boxes.
@@ -302,14 +249,7 @@ absl::StatusOr<RawDataset> ReadCoco(const ReadContext& context) {
   std::vector<std::pair<std::string, CocoFile>> files;
   for (const auto& [path, entry] : context.tree.files()) {
     if (EndingOf(path) != "json") continue;
-    LBW_ASSIGN_OR_RETURN(const std::string text,
-                         context.tree.Read(path, context.options.limits.max_json_bytes));
-    CocoFile file;
-    CocoReader reader(file);
-    if (!nlohmann::json::sax_parse(text, &reader)) {
-      return BadDataset(base::StrCat(
-          path, " is no JSON: ", reader.error().empty() ? "nested too deep" : reader.error()));
-    }
+    LBW_ASSIGN_OR_RETURN(CocoFile file, ReadCocoFile(context, path));
     if (file.has_images) {
       files.emplace_back(path, std::move(file));
     } else {
@@ -319,9 +259,12 @@ absl::StatusOr<RawDataset> ReadCoco(const ReadContext& context) {
   if (files.empty()) return BadDataset("no JSON file with images, annotations and categories");
   KeepInstances(context, files);
   Assembly assembly(context, raw);
-  for (const auto& [path, file] : files) {
-    assembly.Add(path, file, SplitOf(path, files.size() == 1));
+  for (auto& [path, file] : files) {
+    LBW_RETURN_IF_ERROR(assembly.Add(path, file, SplitOf(path, files.size() == 1)));
+    file = {};  // both forms of all files would be twice the memory
   }
+  LBW_RETURN_IF_ERROR(FindPictures(context, PlaceRule::kPath, raw.pictures));
+  LBW_RETURN_IF_ERROR(Joiner(context).Join(raw.pictures));
   std::set<std::string> used;
   for (const RawPicture& picture : raw.pictures) used.insert(picture.path);
   NoteUnused(context, used, "in no list of images");

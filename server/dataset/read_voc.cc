@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -8,12 +9,16 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "dataset/formats.h"
+#include "dataset/tree_stream.h"
 
 namespace lbw::dataset {
 namespace {
 
-// What a split's line names, in lower case and by SharedFolderOf -> split names.
-using Splits = std::map<std::string, std::vector<std::string>>;
+// What the splits' lines name, in lower case and by SharedFolderOf -> indices of splits' names.
+struct Splits {
+  std::vector<std::string> names;
+  std::map<std::string, std::vector<uint16_t>> of;
+};
 
 bool IsInFolder(const std::string& path, std::string_view folder) {
   return absl::StrContains(base::Absl("/" + Lower(path)),
@@ -32,41 +37,69 @@ std::vector<std::string> SplitFiles(const FileTree& tree) {
   return in_main.empty() ? all : in_main;
 }
 
-// CLASS_NAME.txt, whose lines have a second column, is not a split. Where train and val are both
-// there, trainval is only for what is in neither.
-absl::StatusOr<Splits> ReadSplits(const ReadContext& context) {
-  Splits splits;
-  std::set<std::string> names;
-  for (const std::string& path : SplitFiles(context.tree)) {
-    LBW_ASSIGN_OR_RETURN(const std::string text,
-                         context.tree.Read(path, context.options.limits.max_json_bytes));
-    const std::vector<std::string> lines = LinesOf(text);
-    const bool pure = std::all_of(lines.begin(), lines.end(), [](const std::string& line) {
-      return WordsOf(line).size() == 1;
-    });
-    if (!pure) continue;
-    const std::string name = Lower(StemOf(path));
-    names.insert(name);
-    for (const std::string& line : lines) {
-      const std::string id = WordsOf(line).front();
-      const std::string stem = Lower(IsPictureName(id) ? StemOf(id) : FileNameOf(id));
-      std::vector<std::string>& of = splits[SharedFolderOf(id) + stem];
-      if (std::find(of.begin(), of.end(), name) == of.end()) of.push_back(name);
-    }
-  }
-  if (names.count("train") == 0 || names.count("val") == 0) return splits;
-  for (auto& [id, of] : splits) {
-    if (of.size() > 1) of.erase(std::remove(of.begin(), of.end(), "trainval"), of.end());
-  }
-  return splits;
+absl::StatusOr<LineReader> OpenList(const ReadContext& context, const std::string& path) {
+  const DatasetLimits& limits = context.options.limits;
+  return LineReader::Open(context.tree, path, limits.max_list_bytes, limits.max_line_bytes);
 }
 
-void FindPicture(const ReadContext& context, const std::string& xml_path, RawPicture& picture) {
-  picture.annotation_file = xml_path;
-  picture.path = context.pictures.FindBeside(xml_path, picture.wanted);
-  if (picture.path.empty()) picture.path = context.pictures.Find(picture.wanted);
-  NoteOtherName(context, xml_path, picture.wanted, picture.path);
-  if (picture.wanted.empty()) picture.wanted = StemOf(xml_path);
+// Whether every line is one word: CLASS_NAME.txt, whose lines have a second column, is not a split.
+absl::StatusOr<bool> IsSplit(const ReadContext& context, const std::string& path) {
+  LBW_ASSIGN_OR_RETURN(LineReader lines, OpenList(context, path));
+  int64_t count = 0;
+  while (true) {
+    LBW_ASSIGN_OR_RETURN(const bool more, lines.Next());
+    if (!more) return true;
+    if (WordsOf(lines.line()).size() != 1) return false;
+    if (++count > context.options.limits.max_pictures) {
+      return BeyondLimit("number of lines", path, static_cast<uint64_t>(count),
+                         static_cast<uint64_t>(context.options.limits.max_pictures));
+    }
+  }
+}
+
+absl::Status ReadSplit(const ReadContext& context, const std::string& path, Splits& splits) {
+  constexpr uint64_t kNode = 256;
+  const std::string name = Lower(StemOf(path));
+  const auto known = std::find(splits.names.begin(), splits.names.end(), name);
+  const auto index = static_cast<uint16_t>(known - splits.names.begin());
+  if (known == splits.names.end()) splits.names.push_back(name);
+  if (static_cast<int64_t>(splits.names.size()) > context.options.limits.max_splits) {
+    return BeyondLimit("number of splits", path, splits.names.size(),
+                       static_cast<uint64_t>(context.options.limits.max_splits));
+  }
+  LBW_ASSIGN_OR_RETURN(LineReader lines, OpenList(context, path));
+  while (true) {
+    LBW_ASSIGN_OR_RETURN(const bool more, lines.Next());
+    if (!more) return absl::OkStatus();
+    const std::string id = WordsOf(lines.line()).front();
+    const std::string key =
+        SharedFolderOf(id) + Lower(IsPictureName(id) ? StemOf(id) : FileNameOf(id));
+    const auto [of, is_new] = splits.of.try_emplace(key);
+    // Twice: names are sought by their last part too.
+    if (is_new) LBW_RETURN_IF_ERROR(context.budget.Keep(kNode + 2 * key.size(), path));
+    std::vector<uint16_t>& in = of->second;
+    if (std::find(in.begin(), in.end(), index) == in.end()) in.push_back(index);
+  }
+}
+
+// Where train and val are both there, trainval is only for what is in neither.
+absl::StatusOr<Splits> ReadSplits(const ReadContext& context) {
+  Splits splits;
+  for (const std::string& path : SplitFiles(context.tree)) {
+    LBW_ASSIGN_OR_RETURN(const bool is_split, IsSplit(context, path));
+    if (is_split) LBW_RETURN_IF_ERROR(ReadSplit(context, path, splits));
+  }
+  const auto has = [&](const char* name) {
+    return std::find(splits.names.begin(), splits.names.end(), name) != splits.names.end();
+  };
+  if (!has("train") || !has("val")) return splits;
+  for (auto& [id, of] : splits.of) {
+    if (of.size() < 2) continue;
+    of.erase(std::remove_if(of.begin(), of.end(),
+                            [&](uint16_t split) { return splits.names[split] == "trainval"; }),
+             of.end());
+  }
+  return splits;
 }
 
 // An id is an annotation's name with as many of its folders as the split tells. Ids with folders of
@@ -74,7 +107,7 @@ void FindPicture(const ReadContext& context, const std::string& xml_path, RawPic
 class SplitAssigner {
  public:
   SplitAssigner(const Splits& splits, const RawDataset& raw) : splits_(splits) {
-    for (const auto& [id, of] : splits) ids_of_name_[FileNameOf(id)].push_back(id);
+    for (const auto& [id, of] : splits.of) ids_of_name_[FileNameOf(id)].push_back(id);
     for (const RawPicture& picture : raw.pictures) ++annotations_[Stem(picture)];
   }
 
@@ -82,8 +115,8 @@ class SplitAssigner {
     std::string_view rest;
     const std::string whole = SharedFolderOf(picture.annotation_file) + Stem(picture);
     for (rest = whole;; rest.remove_prefix(rest.find('/') + 1)) {
-      const auto found = splits_.find(std::string(rest));
-      if (found != splits_.end()) return Take(found->first, picture);
+      const auto found = splits_.of.find(std::string(rest));
+      if (found != splits_.of.end()) return Take(found->first, picture);
       if (rest.find('/') == std::string_view::npos) break;
     }
     const auto named = ids_of_name_.find(Stem(picture));
@@ -98,7 +131,8 @@ class SplitAssigner {
   }
   void Take(const std::string& id, RawPicture& picture) {
     taken_.insert(id);
-    picture.splits = splits_.at(id);
+    picture.splits.clear();
+    for (const uint16_t split : splits_.of.at(id)) picture.splits.push_back(splits_.names[split]);
   }
 
   const Splits& splits_;
@@ -110,10 +144,11 @@ class SplitAssigner {
 void AssignSplits(const ReadContext& context, const Splits& splits, RawDataset& raw) {
   SplitAssigner assigner(splits, raw);
   for (RawPicture& picture : raw.pictures) assigner.Assign(picture);
-  for (const auto& [id, of] : splits) {
+  for (const auto& [id, of] : splits.of) {
     if (assigner.IsTaken(id)) continue;
-    context.defects.Add(DefectKind::kSplitUnknown, DefectAction::kLeftOut, id,
-                        base::StrCat("split ", of.front(), " names what has no annotation"));
+    context.defects.Add(
+        DefectKind::kSplitUnknown, DefectAction::kLeftOut, id,
+        base::StrCat("split ", splits.names[of.front()], " names what has no annotation"));
   }
 }
 
@@ -125,23 +160,30 @@ absl::StatusOr<RawDataset> ReadVoc(const ReadContext& context) {
   raw.tells_difficult = true;
   raw.tells_size = true;
   std::set<std::string> used;
+  const DatasetLimits& limits = context.options.limits;
   for (const auto& [path, entry] : context.tree.files()) {
     if (EndingOf(path) != "xml") continue;
-    const auto text = context.tree.Read(path, context.options.limits.max_text_file_bytes);
-    absl::StatusOr<RawPicture> picture = text.ok() ? ParseVocXml(*text) : text.status();
+    const auto text = context.tree.Read(path, limits.max_text_file_bytes);
+    absl::StatusOr<RawPicture> picture =
+        text.ok() ? ParseVocXml(*text, limits.max_boxes_a_picture) : text.status();
     if (absl::IsFailedPrecondition(picture.status())) {
       return BadDataset(base::StrCat(path, ": ", base::Std(picture.status().message())));
     }
     if (!picture.ok()) {
       context.defects.Add(DefectKind::kAnnotationBroken, DefectAction::kLeftOut, path,
                           base::Std(picture.status().message()));
-      used.insert(context.pictures.FindBeside(path, ""));
+      used.insert(context.pictures.FindBeside(path, "").path);
       continue;
     }
-    FindPicture(context, path, *picture);
-    used.insert(picture->path);
+    picture->annotation_file = path;
+    LBW_RETURN_IF_ERROR(context.budget.KeepPicture(*picture));
+    for (const RawBox& box : picture->boxes) {
+      LBW_RETURN_IF_ERROR(context.budget.KeepBox(2 * box.class_name.size(), path));
+    }
     raw.pictures.push_back(*std::move(picture));
   }
+  LBW_RETURN_IF_ERROR(FindPictures(context, PlaceRule::kBeside, raw.pictures));
+  for (const RawPicture& picture : raw.pictures) used.insert(picture.path);
   if (raw.pictures.empty()) return BadDataset("no XML annotation could be read");
   LBW_ASSIGN_OR_RETURN(const Splits splits, ReadSplits(context));
   AssignSplits(context, splits, raw);

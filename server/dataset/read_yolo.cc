@@ -9,10 +9,10 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
-#include "absl/strings/strip.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "dataset/formats.h"
+#include "dataset/tree_stream.h"
 
 namespace lbw::dataset {
 namespace {
@@ -31,7 +31,7 @@ std::string Scalar(std::string_view text) {
 
 // names[number] = name, for numbers that a list of classes may have.
 void SetName(size_t number, std::string_view name, std::vector<std::string>& names) {
-  constexpr size_t kMost = 100'000;
+  constexpr size_t kMost = 100'000;  // the check's own limit comes later
   if (number > kMost) return;
   if (number >= names.size()) names.resize(number + 1);
   names[number] = Scalar(name);
@@ -138,7 +138,7 @@ absl::StatusOr<Names> ReadNames(const ReadContext& context, std::set<std::string
     used.insert(path);
     if (!result.names.empty()) continue;
     LBW_ASSIGN_OR_RETURN(const std::string text,
-                         context.tree.Read(path, context.options.limits.max_text_file_bytes));
+                         context.tree.Read(path, context.options.limits.max_names_file_bytes));
     result.names = yaml ? NamesOfYaml(text) : NamesOfList(text);
     result.has_keypoints = yaml && text.find("kpt_shape") != std::string::npos;
   }
@@ -152,8 +152,10 @@ absl::StatusOr<Names> ReadNames(const ReadContext& context, std::set<std::string
   return result;
 }
 
-// The label file of a picture: images/ becomes labels/, or beside it.
-std::string LabelPath(const FileTree& tree, const std::string& picture) {
+// The label file of a picture: images/ becomes labels/, or beside it. For a picture whose folder is
+// called otherwise labels/a.txt, where it can be no other's.
+std::string LabelPath(const ReadContext& context, const std::string& picture) {
+  const FileTree& tree = context.tree;
   const std::string stem = picture.substr(0, picture.rfind('.'));
   const std::string beside = stem + ".txt";
   std::string swapped = "/" + beside;
@@ -162,10 +164,18 @@ std::string LabelPath(const FileTree& tree, const std::string& picture) {
     swapped.replace(at, 8, "/labels/");
     if (tree.files().count(swapped.substr(1)) != 0) return swapped.substr(1);
   }
-  // labels/a.txt for a picture whose folder is called otherwise.
-  const std::string elsewhere = "labels/" + StemOf(picture) + ".txt";
   if (tree.files().count(beside) != 0) return beside;
-  return tree.files().count(elsewhere) != 0 ? elsewhere : "";
+  const std::string elsewhere = "labels/" + StemOf(picture) + ".txt";
+  if (tree.files().count(elsewhere) == 0) return "";
+  // The twin of labels/ is images/, or whatever folder of pictures stands for it at the top.
+  const bool top = FolderOf(picture).find('/') == std::string::npos;
+  const bool only = context.pictures.FindStem(StemOf(picture)).path == picture;
+  if (!only) return "";
+  if (!top) {
+    context.defects.Add(DefectKind::kFilenameDiffers, DefectAction::kRepaired, elsewhere,
+                        base::StrCat("picture=", picture, ": the only one of its name"));
+  }
+  return elsewhere;
 }
 
 std::string SplitOfPath(const std::string& path) {
@@ -180,29 +190,52 @@ std::string SplitOfPath(const std::string& path) {
   return "";
 }
 
+using Lists = std::map<std::string, std::vector<std::string>>;  // path of a picture -> splits
+
+absl::Status ReadList(const ReadContext& context, const std::string& path,
+                      std::set<std::string>& used, Lists& splits) {
+  constexpr uint64_t kNode = 320;
+  const DatasetLimits& limits = context.options.limits;
+  LBW_ASSIGN_OR_RETURN(LineReader lines, LineReader::Open(context.tree, path, limits.max_list_bytes,
+                                                          limits.max_line_bytes));
+  const std::string name = Lower(FileNameOf(path));
+  const std::string split = name == "valid.txt" ? "val" : StemOf(name);
+  for (int64_t count = 1;; ++count) {
+    LBW_ASSIGN_OR_RETURN(const bool more, lines.Next());
+    if (!more) return absl::OkStatus();
+    if (count == 1 && !IsPictureName(lines.line())) return absl::OkStatus();
+    used.insert(path);
+    if (count > limits.max_pictures) {
+      return BeyondLimit("number of lines", path, static_cast<uint64_t>(count),
+                         static_cast<uint64_t>(limits.max_pictures));
+    }
+    const FoundPicture found = context.pictures.Find(lines.line(), FolderOf(path));
+    if (found.path.empty()) {
+      context.defects.Add(
+          DefectKind::kSplitUnknown, DefectAction::kLeftOut, path,
+          base::StrCat(lines.line(), found.because.empty() ? "" : ": ", found.because));
+      continue;
+    }
+    if (found.elsewhere) {
+      context.defects.Add(DefectKind::kFilenameDiffers, DefectAction::kRepaired, path,
+                          base::StrCat("filename=", lines.line(), " picture=", found.path,
+                                       ": the only one of its name"));
+    }
+    const auto [of, is_new] = splits.try_emplace(found.path);
+    if (is_new) LBW_RETURN_IF_ERROR(context.budget.Keep(kNode + found.path.size(), path));
+    std::vector<std::string>& in = of->second;
+    if (std::find(in.begin(), in.end(), split) == in.end()) in.push_back(split);
+  }
+}
+
 // train.txt, val.txt, test.txt: lists of paths of pictures.
-std::map<std::string, std::vector<std::string>> ReadLists(const ReadContext& context,
-                                                          std::set<std::string>& used) {
-  std::map<std::string, std::vector<std::string>> splits;  // path -> splits
+absl::StatusOr<Lists> ReadLists(const ReadContext& context, std::set<std::string>& used) {
+  Lists splits;
   for (const auto& [path, entry] : context.tree.files()) {
     const std::string name = Lower(FileNameOf(path));
     if (name != "train.txt" && name != "val.txt" && name != "valid.txt" && name != "test.txt")
       continue;
-    const auto text = context.tree.Read(path, context.options.limits.max_json_bytes);
-    if (!text.ok()) continue;
-    const std::vector<std::string> lines = LinesOf(*text);
-    if (lines.empty() || !IsPictureName(lines.front())) continue;
-    used.insert(path);
-    const std::string split = name == "valid.txt" ? "val" : StemOf(name);
-    for (const std::string& line : lines) {
-      const std::string picture =
-          context.pictures.Find(base::Std(absl::StripPrefix(base::Absl(line), "./")));
-      if (picture.empty()) {
-        context.defects.Add(DefectKind::kSplitUnknown, DefectAction::kLeftOut, path, line);
-      } else {
-        splits[picture].push_back(split);
-      }
-    }
+    LBW_RETURN_IF_ERROR(ReadList(context, path, used, splits));
   }
   return splits;
 }
@@ -251,9 +284,14 @@ void ReadLine(const ReadContext& context, const std::string& label, const std::s
 
 // A text file that no picture has: labels of one that is missing, or something to read.
 void NoteText(const ReadContext& context, const std::string& path) {
-  const auto text = context.tree.Read(path, context.options.limits.max_text_file_bytes);
-  const std::vector<std::string> lines = text.ok() ? LinesOf(*text) : std::vector<std::string>();
-  const std::vector<std::string> words = lines.empty() ? lines : WordsOf(lines.front());
+  const DatasetLimits& limits = context.options.limits;
+  absl::StatusOr<LineReader> lines =
+      LineReader::Open(context.tree, path, limits.max_text_file_bytes, limits.max_line_bytes);
+  std::vector<std::string> words;
+  if (lines.ok()) {
+    const absl::StatusOr<bool> more = lines->Next();
+    if (more.ok() && *more) words = WordsOf(lines->line());
+  }
   uint64_t number = 0;
   const bool labels = Lower(FileNameOf(FolderOf(path))) == "labels" ||
                       (words.size() >= 5 && absl::SimpleAtoi(words.front(), &number));
@@ -265,6 +303,48 @@ void NoteText(const ReadContext& context, const std::string& path) {
   }
 }
 
+// The boxes of a label file. Errors: a file that cannot be read, or is beyond a limit of its own
+// (of one picture); budget's in `whole`.
+absl::Status ReadLabel(const ReadContext& context, const Names& names, RawPicture& picture,
+                       absl::Status& whole) {
+  const DatasetLimits& limits = context.options.limits;
+  const std::string& label = picture.annotation_file;
+  LBW_ASSIGN_OR_RETURN(
+      LineReader lines,
+      LineReader::Open(context.tree, label, limits.max_text_file_bytes, limits.max_line_bytes));
+  while (true) {
+    LBW_ASSIGN_OR_RETURN(const bool more, lines.Next());
+    if (!more) return absl::OkStatus();
+    const size_t before = picture.boxes.size();
+    ReadLine(context, label, lines.line(), names, picture);
+    if (picture.boxes.size() == before) continue;
+    if (static_cast<int64_t>(picture.boxes.size()) > limits.max_boxes_a_picture) {
+      picture.boxes.pop_back();
+      ++picture.boxes_not_kept;
+      continue;
+    }
+    whole = context.budget.KeepBox(2 * picture.boxes.back().class_name.size(), label);
+    LBW_RETURN_IF_ERROR(whole);
+  }
+}
+
+// Class numbers without names: all of them up to the largest.
+absl::Status NumberClasses(const ReadContext& context, RawDataset& raw) {
+  int64_t largest = -1;
+  for (const RawPicture& picture : raw.pictures) {
+    for (const RawBox& box : picture.boxes) {
+      int64_t number = 0;
+      if (absl::SimpleAtoi(box.class_name, &number)) largest = std::max(largest, number);
+    }
+  }
+  if (largest >= context.options.limits.max_classes) {
+    return BadDataset(base::StrCat("class ", largest, " is beyond the limit of ",
+                                   context.options.limits.max_classes));
+  }
+  for (int64_t i = 0; i <= largest; ++i) raw.classes.push_back(base::StrCat(i));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<RawDataset> ReadYolo(const ReadContext& context) {
@@ -273,7 +353,7 @@ absl::StatusOr<RawDataset> ReadYolo(const ReadContext& context) {
   std::set<std::string> used;
   LBW_ASSIGN_OR_RETURN(const Names names, ReadNames(context, used));
   raw.classes = names.names;
-  const auto lists = ReadLists(context, used);
+  LBW_ASSIGN_OR_RETURN(const Lists lists, ReadLists(context, used));
   for (const std::string& path : context.pictures.all()) {
     RawPicture picture;
     picture.path = path;
@@ -284,21 +364,22 @@ absl::StatusOr<RawDataset> ReadYolo(const ReadContext& context) {
     } else if (const std::string split = SplitOfPath(path); !split.empty()) {
       picture.splits.push_back(split);
     }
-    const std::string label = LabelPath(context.tree, path);
-    if (label.empty()) {
+    picture.annotation_file = LabelPath(context, path);
+    LBW_RETURN_IF_ERROR(context.budget.KeepPicture(picture));
+    if (picture.annotation_file.empty()) {
       // YOLO's own convention: a background picture.
       context.defects.Add(DefectKind::kAnnotationMissing, DefectAction::kNoted, path,
                           "no text file: taken as without objects");
     } else {
-      used.insert(label);
-      picture.annotation_file = label;
-      const auto text = context.tree.Read(label, context.options.limits.max_text_file_bytes);
-      if (!text.ok()) {
-        context.defects.Add(DefectKind::kAnnotationBroken, DefectAction::kLeftOut, label,
-                            base::Std(text.status().message()));
+      used.insert(picture.annotation_file);
+      absl::Status whole;
+      const absl::Status read = ReadLabel(context, names, picture, whole);
+      LBW_RETURN_IF_ERROR(whole);
+      if (!read.ok()) {
+        context.defects.Add(DefectKind::kAnnotationBroken, DefectAction::kLeftOut,
+                            picture.annotation_file, base::Std(read.message()));
         continue;
       }
-      for (const std::string& line : LinesOf(*text)) ReadLine(context, label, line, names, picture);
     }
     raw.pictures.push_back(std::move(picture));
   }
@@ -307,21 +388,7 @@ absl::StatusOr<RawDataset> ReadYolo(const ReadContext& context) {
     NoteText(context, path);
   }
   if (raw.pictures.empty()) return BadDataset("no pictures");
-  // Class numbers without names: all of them up to the largest.
-  if (raw.classes.empty()) {
-    int64_t largest = -1;
-    for (const RawPicture& picture : raw.pictures) {
-      for (const RawBox& box : picture.boxes) {
-        int64_t number = 0;
-        if (absl::SimpleAtoi(box.class_name, &number)) largest = std::max(largest, number);
-      }
-    }
-    if (largest >= context.options.limits.max_classes) {
-      return BadDataset(base::StrCat("class ", largest, " is beyond the limit of ",
-                                     context.options.limits.max_classes));
-    }
-    for (int64_t i = 0; i <= largest; ++i) raw.classes.push_back(base::StrCat(i));
-  }
+  if (raw.classes.empty()) LBW_RETURN_IF_ERROR(NumberClasses(context, raw));
   return raw;
 }
 

@@ -12,7 +12,7 @@ enum class Ground : uint8_t { kCloud, kGradient, kStripes, kPatches, kTiles };
 // One ground, drawn once a scene, asked for every pixel.
 class Background {
  public:
-  explicit Background(Random& random)
+  explicit Background(base::Random& random)
       : ground_(static_cast<Ground>(random.Below(5))),
         seed_(random.Next()),
         scale_(random.Between(2.5F, 8)),
@@ -110,7 +110,7 @@ uint8_t Level(float value) {
 
 }  // namespace
 
-Canvas PaintBackground(int32_t width, int32_t height, Random& random) {
+Canvas PaintBackground(int32_t width, int32_t height, base::Random& random) {
   const Background background(random);
   Canvas canvas;
   canvas.width = width;
@@ -126,7 +126,7 @@ Canvas PaintBackground(int32_t width, int32_t height, Random& random) {
   return canvas;
 }
 
-void Illuminate(Random& random, Canvas& canvas) {
+void Illuminate(base::Random& random, Canvas& canvas) {
   const float gain = random.Between(0.78F, 1.12F);
   const float slope_x = random.Between(-0.3F, 0.3F);
   const float slope_y = random.Between(-0.3F, 0.3F);
@@ -146,7 +146,7 @@ void Illuminate(Random& random, Canvas& canvas) {
   }
 }
 
-void Blur(Random& random, Canvas& canvas) {
+void Blur(base::Random& random, Canvas& canvas) {
   const size_t passes = random.Below(3);
   const float strength = random.Between(0.4F, 1);
   const auto width = static_cast<size_t>(canvas.width);
@@ -157,7 +157,7 @@ void Blur(Random& random, Canvas& canvas) {
   }
 }
 
-detect::Image Expose(Random& random, float noise, const Canvas& canvas) {
+detect::Image Expose(base::Random& random, float noise, const Canvas& canvas) {
   detect::Image image;
   image.width = canvas.width;
   image.height = canvas.height;

@@ -13,7 +13,7 @@ float Fade(float t) { return t * t * (3 - 2 * t); }
 float LatticeValue(uint64_t seed, int32_t x, int32_t y) {
   const uint64_t place = static_cast<uint64_t>(static_cast<uint32_t>(x)) << 32 |
                          static_cast<uint64_t>(static_cast<uint32_t>(y));
-  return static_cast<float>(MixBits(seed ^ place * 0x9E3779B97F4A7C15U) >> 40) * 0x1p-24F;
+  return static_cast<float>(base::MixBits(seed ^ place * 0x9E3779B97F4A7C15U) >> 40) * 0x1p-24F;
 }
 
 // -1..1, rising and falling in straight lines over each unit.
@@ -56,7 +56,7 @@ Color ColorAt(const Paint& paint, const Local& at, float distance_px) {
 }
 
 // Hue on the edges of the colour cube, then towards grey and dark.
-Color RandomColor(Random& random, float min_saturation, float max_saturation) {
+Color RandomColor(base::Random& random, float min_saturation, float max_saturation) {
   const size_t sector = random.Below(6);
   const float part = random.Unit();
   Color hue{};
@@ -74,7 +74,7 @@ float Difference(const Color& a, const Color& b) {
   return largest;
 }
 
-Color Near(Random& random, const Color& color, float spread) {
+Color Near(base::Random& random, const Color& color, float spread) {
   Color result;
   for (size_t c = 0; c < 3; ++c) {
     result[c] = Clamp01(color[c] + random.Between(-spread, spread));
@@ -114,7 +114,7 @@ float FractalNoise(uint64_t seed, float x, float y, int octaves) {
   return sum / total;
 }
 
-Paint RandomPaint(Random& random, const Color& ground, float contrast) {
+Paint RandomPaint(base::Random& random, const Color& ground, float contrast) {
   Paint paint;
   for (int attempt = 0; attempt < 12; ++attempt) {
     paint.from = RandomColor(random, 0.15F, 0.9F);

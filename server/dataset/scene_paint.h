@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "dataset/random.h"
+#include "base/random.h"
 #include "dataset/scene_shapes.h"
 #include "detect/image/image.h"
 
@@ -43,13 +43,13 @@ struct Paint {
 };
 // Any colour, direction and texture; differs from what it will stand on by contrast or more, where
 // a few tries find one.
-Paint RandomPaint(Random& random, const Color& ground, float contrast);
+Paint RandomPaint(base::Random& random, const Color& ground, float contrast);
 
 // The mean of what the shape will cover; grey where all of it is outside.
 Color MeanUnder(const Canvas& canvas, const Coverage& coverage);
 
 // Ground of several octaves, gradients, stripes, patches or tiles; no shapes.
-Canvas PaintBackground(int32_t width, int32_t height, Random& random);
+Canvas PaintBackground(int32_t width, int32_t height, base::Random& random);
 
 struct Shadow {
   int32_t dx_px = 0;
@@ -61,9 +61,9 @@ void PaintShadow(const Coverage& coverage, const Shadow& shadow, Canvas& canvas)
 void PaintShape(const Pose& pose, const Coverage& coverage, const Paint& paint, Canvas& canvas);
 
 // What a camera adds: uneven light, blur, noise (standard deviation in levels of 255).
-void Illuminate(Random& random, Canvas& canvas);
-void Blur(Random& random, Canvas& canvas);
-detect::Image Expose(Random& random, float noise, const Canvas& canvas);
+void Illuminate(base::Random& random, Canvas& canvas);
+void Blur(base::Random& random, Canvas& canvas);
+detect::Image Expose(base::Random& random, float noise, const Canvas& canvas);
 
 }  // namespace lbw::dataset
 

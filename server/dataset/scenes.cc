@@ -4,8 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "base/random.h"
 #include "base/status.h"
-#include "dataset/random.h"
 #include "dataset/scene_paint.h"
 #include "dataset/scene_shapes.h"
 
@@ -134,7 +134,8 @@ class Layout {
 };
 
 // Turn, sides and place of a shape; small ones are commoner.
-Pose RandomPose(const SceneOptions& options, Outline outline, float max_size, Random& random) {
+Pose RandomPose(const SceneOptions& options, Outline outline, float max_size,
+                base::Random& random) {
   const auto width = static_cast<float>(options.width);
   const auto height = static_cast<float>(options.height);
   const auto min_size = static_cast<float>(options.min_size);
@@ -160,13 +161,13 @@ Pose RandomPose(const SceneOptions& options, Outline outline, float max_size, Ra
 }
 
 // Next to a shape that is there, so that they overlap more often than chance has it.
-void MoveBeside(const Pose& other, Random& random, Pose& pose) {
+void MoveBeside(const Pose& other, base::Random& random, Pose& pose) {
   const float reach = other.half_px + 0.6F * pose.half_px;
   pose.cx = other.cx + random.Between(-reach, reach);
   pose.cy = other.cy + random.Between(-reach, reach);
 }
 
-void PlaceShapes(const SceneOptions& options, Random& random, Layout& layout) {
+void PlaceShapes(const SceneOptions& options, base::Random& random, Layout& layout) {
   const auto spread = static_cast<size_t>(options.max_shapes - options.min_shapes + 1);
   const int wanted = options.min_shapes + static_cast<int>(random.Below(spread));
   auto max_size = static_cast<float>(options.max_size);
@@ -186,7 +187,7 @@ void PlaceShapes(const SceneOptions& options, Random& random, Layout& layout) {
   }
 }
 
-void PaintOne(const Pose& pose, const Coverage& coverage, Random& random, Canvas& canvas) {
+void PaintOne(const Pose& pose, const Coverage& coverage, base::Random& random, Canvas& canvas) {
   if (random.Chance(0.5F)) {
     Shadow shadow;
     const float reach = std::min(kMaxShadowPx, 1 + 0.12F * pose.half_px);
@@ -199,7 +200,7 @@ void PaintOne(const Pose& pose, const Coverage& coverage, Random& random, Canvas
   PaintShape(pose, coverage, RandomPaint(random, MeanUnder(canvas, coverage), kContrast), canvas);
 }
 
-void PaintClutter(const SceneOptions& options, Random& random, Canvas& canvas) {
+void PaintClutter(const SceneOptions& options, base::Random& random, Canvas& canvas) {
   const auto clutter = static_cast<float>(options.clutter);
   const auto pieces = static_cast<int>(kMaxClutter * clutter * random.Between(0.6F, 1));
   const float max_size =
@@ -223,10 +224,10 @@ const std::vector<std::string>& SceneClasses() {
 absl::StatusOr<Scene> MakeScene(const SceneOptions& options, uint64_t seed) {
   LBW_RETURN_IF_ERROR(CheckOptions(options));
   // Streams of their own: another noise leaves the shapes where they are.
-  Random place(MixBits(seed) + 1);
-  Random paint(MixBits(seed) + 2);
-  Random clutter(MixBits(seed) + 3);
-  Random camera(MixBits(seed) + 4);
+  base::Random place(base::MixBits(seed) + 1);
+  base::Random paint(base::MixBits(seed) + 2);
+  base::Random clutter(base::MixBits(seed) + 3);
+  base::Random camera(base::MixBits(seed) + 4);
   Layout layout(options);
   PlaceShapes(options, place, layout);
   Canvas canvas = PaintBackground(static_cast<int32_t>(options.width),

@@ -5,8 +5,8 @@
 #include <fstream>
 #include <system_error>
 
+#include "base/random.h"
 #include "base/status.h"
-#include "dataset/random.h"
 #include "dataset/scenes.h"
 
 namespace lbw::dataset {
@@ -82,7 +82,7 @@ absl::Status WriteSplit(const fs::path& folder, const SceneOptions& options, con
     if (digits.size() < 5) digits.insert(0, 5 - digits.size(), '0');
     const std::string name = base::StrCat(split.name, "_", digits);
     LBW_ASSIGN_OR_RETURN(const Scene scene,
-                         MakeScene(options, MixBits(split.seed) + static_cast<uint64_t>(i)));
+                         MakeScene(options, base::MixBits(split.seed) + static_cast<uint64_t>(i)));
     LBW_ASSIGN_OR_RETURN(const std::string jpeg,
                          detect::EncodeImage(scene.image, detect::ImageFormat::kJpeg));
     LBW_RETURN_IF_ERROR(WriteFile(folder / "JPEGImages" / (name + ".jpg"), jpeg));

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "base/random.h"
 #include "base/status.h"
-#include "dataset/random.h"
 #include "dataset/sheet_canvas.h"
 #include "dataset/text.h"
 #include "detect/image/image.h"
@@ -100,7 +100,7 @@ absl::StatusOr<std::vector<size_t>> Candidates(const Pack& pack, const SheetOpti
 std::vector<size_t> Choose(std::vector<size_t> pictures, size_t count, uint64_t seed) {
   count = std::min(count, pictures.size());
   if (seed != 0) {
-    Random random(seed);
+    base::Random random(seed);
     for (size_t i = 0; i < count; ++i) {
       std::swap(pictures[i], pictures[i + random.Below(pictures.size() - i)]);
     }

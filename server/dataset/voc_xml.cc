@@ -57,7 +57,7 @@ RawBox ReadObject(const tinyxml2::XMLElement* object) {
 
 }  // namespace
 
-absl::StatusOr<RawPicture> ParseVocXml(std::string_view text) {
+absl::StatusOr<RawPicture> ParseVocXml(std::string_view text, int64_t max_boxes) {
   // tinyxml2 expands no entities of a document type; who sends one means no annotation.
   for (const std::string_view mark : {"<!DOCTYPE", "<!doctype", "<!ENTITY", "<!entity"}) {
     if (text.find(mark) != std::string_view::npos) {
@@ -80,7 +80,11 @@ absl::StatusOr<RawPicture> ParseVocXml(std::string_view text) {
   picture.declared_height = SizeOf(size, "height");
   for (const tinyxml2::XMLElement* object = root->FirstChildElement("object"); object != nullptr;
        object = object->NextSiblingElement("object")) {
-    picture.boxes.push_back(ReadObject(object));
+    if (static_cast<int64_t>(picture.boxes.size()) >= max_boxes) {
+      ++picture.boxes_not_kept;
+    } else {
+      picture.boxes.push_back(ReadObject(object));
+    }
   }
   return picture;
 }

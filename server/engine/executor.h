@@ -12,7 +12,9 @@
 #include "absl/status/statusor.h"
 #include "base/cancel.h"
 #include "base/tensor.h"
+#include "engine/pieces.h"
 #include "graph/graph.h"
+#include "graph/rounding_points.h"
 
 namespace lbw::engine {
 
@@ -23,6 +25,14 @@ struct CompileOptions {
   int64_t height = 0;
   int64_t width = 0;
   int threads = 1;  // that one Run may use
+  // Values that are rounded to their 8-bit codes and back: each key's value becomes
+  // scale * (clamp(round(x / scale) + zero_point) - zero_point), round half to even, as soon as it
+  // is computed, so that every reader and a fetch get the rounded value; no other value is
+  // rounded. Weights, sums and storage stay f32. Empty: nothing is rounded. With the points of
+  // graph::FindRoundingPoints this is the oracle of an int8 executor: layer by layer, on the same
+  // input codes, its codes are at most 1 apart. Keys that no fetched value depends on are checked
+  // and not computed. NaN stays NaN. For Compile; OpenPieces does not look at it.
+  graph::Activations emulate;
 };
 
 // A compiled graph with its weights.
@@ -48,10 +58,15 @@ class ExecutorFactory {
  public:
   virtual ~ExecutorFactory() = default;
   // graph and constants are copied as far as they are needed.
-  // Errors: kInvalidArgument - BAD_GRAPH, UNSUPPORTED_OPERATOR; kResourceExhausted.
+  // Errors: kInvalidArgument - BAD_GRAPH, UNSUPPORTED_OPERATOR, BAD_ARGUMENT (a key of emulate that
+  // is no computed F32 value of the graph, or whose range is none); kResourceExhausted.
   virtual absl::StatusOr<std::unique_ptr<Executor>> Compile(const graph::Graph& graph,
                                                             const graph::Constants& constants,
                                                             const CompileOptions& options) = 0;
+  // For pieces of the graph on single pictures of options' size. Same errors.
+  virtual absl::StatusOr<std::unique_ptr<PieceCompiler>> OpenPieces(
+      const graph::Graph& graph, const graph::Constants& constants,
+      const CompileOptions& options) = 0;
 };
 
 }  // namespace lbw::engine

@@ -8,7 +8,8 @@
 namespace lbw::eval {
 
 absl::StatusOr<VocResult> EvaluateAgreement(const VersionPair& versions,
-                                            const AgreementOptions& options) {
+                                            const AgreementOptions& options,
+                                            const base::CancelToken& cancel) {
   using base::Error;
   if (std::isnan(options.min_score)) {
     return Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
@@ -29,7 +30,7 @@ absl::StatusOr<VocResult> EvaluateAgreement(const VersionPair& versions,
     truths.push_back(truth);
   }
   return EvaluateVoc({truths, versions.candidate, versions.image_count, versions.class_count},
-                     options.voc);
+                     options.voc, cancel);
 }
 
 }  // namespace lbw::eval

@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/cancel.h"
 #include "eval/average_precision.h"
 #include "eval/boxes.h"
 
@@ -34,7 +35,8 @@ struct AgreementOptions {
 };
 
 absl::StatusOr<VocResult> EvaluateAgreement(const VersionPair& versions,
-                                            const AgreementOptions& options);
+                                            const AgreementOptions& options,
+                                            const base::CancelToken& cancel = base::CancelToken());
 
 }  // namespace lbw::eval
 

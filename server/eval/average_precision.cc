@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/status.h"
+#include "eval/work_meter.h"
 
 namespace lbw::eval {
 namespace {
@@ -106,14 +107,18 @@ std::vector<AreaRange> CocoAreas() {
   return {AreaRange{0, kSmall}, AreaRange{kSmall, kMedium}, large};
 }
 
-absl::StatusOr<VocResult> EvaluateVoc(const BoxSet& set, const VocOptions& options) {
+absl::StatusOr<VocResult> EvaluateVoc(const BoxSet& set, const VocOptions& options,
+                                      const base::CancelToken& cancel) {
   LBW_RETURN_IF_ERROR(CheckOptions(options));
-  LBW_ASSIGN_OR_RETURN(const std::vector<ClassMatches> matches, MatchBoxes(set, options.match));
+  LBW_ASSIGN_OR_RETURN(const std::vector<ClassMatches> matches,
+                       MatchBoxes(set, options.match, cancel));
+  WorkMeter meter(cancel);
   VocResult result;
   result.classes.reserve(matches.size());
   Mean mean;
   std::vector<Mean> by_area(options.areas.size());
   for (const ClassMatches& of_class : matches) {
+    LBW_RETURN_IF_ERROR(meter.Before(of_class.boxes.size() * (1 + options.areas.size())));
     result.classes.push_back(EvaluateClass(of_class, options));
     const ClassPrecision& last = result.classes.back();
     result.true_positives += last.true_positives;

@@ -4,6 +4,7 @@
 // Matching: eval/matching.h.  Math and source: eval/curve.h.
 // A class without a truth that counts has no AP and is left out of every mean; its detections are
 //           still counted as false positives. A class with truths and no detection has AP 0.
+// Range:    every figure lies in 0 .. 1 (eval/curve.h).
 // By size:  truths outside a range count as difficult do (VerdictWithin). The mean over classes
 //           takes those that have a truth within the range.
 // Errors:   those of MatchBoxes; kInvalidArgument - max_curve_points, areas (more than kMaxAreas,
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/cancel.h"
 #include "eval/boxes.h"
 #include "eval/curve.h"
 #include "eval/matching.h"
@@ -56,7 +58,9 @@ struct VocResult {
   int64_t false_positives = 0;
 };
 
-absl::StatusOr<VocResult> EvaluateVoc(const BoxSet& set, const VocOptions& options);
+// cancel: asked as eval/work_meter.h says; its errors are answered.
+absl::StatusOr<VocResult> EvaluateVoc(const BoxSet& set, const VocOptions& options,
+                                      const base::CancelToken& cancel = base::CancelToken());
 
 }  // namespace lbw::eval
 

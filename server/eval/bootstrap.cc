@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "eval/curve.h"
+#include "eval/work_meter.h"
 
 namespace lbw::eval {
 namespace {
@@ -26,6 +27,40 @@ absl::Status CheckOptions(const BootstrapOptions& options) {
   if (options.resamples < 1 || options.resamples > kMaxResamples) {
     return Bad("resamples", base::StrCat("resamples must be 1..", kMaxResamples,
                                          ": resamples=", options.resamples));
+  }
+  return absl::OkStatus();
+}
+
+bool IsSame(const TruthBox& a, const TruthBox& b) {
+  return a.image_index == b.image_index && a.class_index == b.class_index &&
+         a.Counts() == b.Counts() && a.box == b.box;
+}
+
+absl::Status NothingDrawn(const BootstrapOptions& options) {
+  return Bad("resamples", base::StrCat("resamples must be more: none of ", options.resamples,
+                                       " drew a picture with a truth that counts"));
+}
+
+// Both lists are judged on the same pictures by the same truths.
+absl::Status CheckSameTruths(const BoxSet& reference, const BoxSet& candidate) {
+  const auto differs = [](std::string_view field, auto ours, auto theirs) {
+    return Bad(field, base::StrCat("candidate must have the reference's ", field, ": ", theirs,
+                                   " instead of ", ours));
+  };
+  if (candidate.image_count != reference.image_count) {
+    return differs("image_count", reference.image_count, candidate.image_count);
+  }
+  if (candidate.class_count != reference.class_count) {
+    return differs("class_count", reference.class_count, candidate.class_count);
+  }
+  if (candidate.truths.size() != reference.truths.size()) {
+    return differs("truths", reference.truths.size(), candidate.truths.size());
+  }
+  for (size_t i = 0; i < reference.truths.size(); ++i) {
+    if (!IsSame(reference.truths[i], candidate.truths[i])) {
+      return Bad("truths", base::StrCat("candidate must have the reference's truths: truths[", i,
+                                        "] is another box"));
+    }
   }
   return absl::OkStatus();
 }
@@ -95,14 +130,18 @@ double Quantile(const std::vector<double>& sorted, double share) {
   const double below = std::floor(place);
   const size_t low = static_cast<size_t>(below);
   const size_t high = std::min(low + 1, sorted.size() - 1);
-  return sorted[low] + (place - below) * (sorted[high] - sorted[low]);
+  // The difference may be rounded up: between two values is never above the higher.
+  return std::min(sorted[high], sorted[low] + (place - below) * (sorted[high] - sorted[low]));
 }
 
 }  // namespace
 
-absl::StatusOr<MeanApInterval> BootstrapMeanAp(const BoxSet& set, const BootstrapOptions& options) {
+absl::StatusOr<MeanApInterval> BootstrapMeanAp(const BoxSet& set, const BootstrapOptions& options,
+                                               const base::CancelToken& cancel) {
   LBW_RETURN_IF_ERROR(CheckOptions(options));
-  LBW_ASSIGN_OR_RETURN(const std::vector<ClassMatches> classes, MatchBoxes(set, options.match));
+  LBW_ASSIGN_OR_RETURN(const std::vector<ClassMatches> classes,
+                       MatchBoxes(set, options.match, cancel));
+  WorkMeter meter(cancel);
   const size_t images = static_cast<size_t>(set.image_count);
   WeightedMeanAp mean_ap(classes, options.kind);
   std::vector<int64_t> weights(images, 1);
@@ -115,14 +154,12 @@ absl::StatusOr<MeanApInterval> BootstrapMeanAp(const BoxSet& set, const Bootstra
   std::vector<double> values;
   values.reserve(static_cast<size_t>(options.resamples));
   for (int32_t r = 0; r < options.resamples; ++r) {
+    LBW_RETURN_IF_ERROR(meter.Before(images + set.truths.size() + set.found.size()));
     std::fill(weights.begin(), weights.end(), 0);
     for (size_t i = 0; i < images; ++i) ++weights[random.Below(images)];
     if (const std::optional<double> value = mean_ap.Of(weights)) values.push_back(*value);
   }
-  if (values.empty()) {
-    return Bad("resamples", base::StrCat("resamples must be more: none of ", options.resamples,
-                                         " drew a picture with a truth that counts"));
-  }
+  if (values.empty()) return NothingDrawn(options);
   std::sort(values.begin(), values.end());
   MeanApInterval result;
   result.estimate = *estimate;
@@ -131,6 +168,51 @@ absl::StatusOr<MeanApInterval> BootstrapMeanAp(const BoxSet& set, const Bootstra
   result.low = Quantile(values, (1 - options.level) / 2);
   result.high = Quantile(values, (1 + options.level) / 2);
   result.resamples = static_cast<int32_t>(values.size());
+  return result;
+}
+
+absl::StatusOr<MeanApDrop> BootstrapDrop(const BoxSet& reference, const BoxSet& candidate,
+                                         const BootstrapOptions& options,
+                                         const base::CancelToken& cancel) {
+  LBW_RETURN_IF_ERROR(CheckOptions(options));
+  LBW_ASSIGN_OR_RETURN(const std::vector<ClassMatches> of_reference,
+                       MatchBoxes(reference, options.match, cancel));
+  LBW_RETURN_IF_ERROR(CheckSameTruths(reference, candidate));
+  LBW_ASSIGN_OR_RETURN(const std::vector<ClassMatches> of_candidate,
+                       MatchBoxes(candidate, options.match, cancel));
+  WeightedMeanAp reference_ap(of_reference, options.kind);
+  WeightedMeanAp candidate_ap(of_candidate, options.kind);
+  const size_t images = static_cast<size_t>(reference.image_count);
+  std::vector<int64_t> weights(images, 1);
+  const auto drop = [&]() -> std::optional<double> {
+    const std::optional<double> above = reference_ap.Of(weights);
+    const std::optional<double> below = candidate_ap.Of(weights);
+    if (!above.has_value() || !below.has_value()) return std::nullopt;
+    return *above - *below;
+  };
+  const std::optional<double> estimate = drop();
+  if (!estimate.has_value()) {
+    return Bad("truths", base::StrCat("truths must have at least one box that counts: truths=",
+                                      reference.truths.size()));
+  }
+  WorkMeter meter(cancel);
+  SplitMix64 random(options.seed);
+  std::vector<double> values;
+  const size_t work =
+      images + 2 * reference.truths.size() + reference.found.size() + candidate.found.size();
+  for (int32_t r = 0; r < options.resamples; ++r) {
+    LBW_RETURN_IF_ERROR(meter.Before(work));
+    std::fill(weights.begin(), weights.end(), 0);
+    for (size_t i = 0; i < images; ++i) ++weights[random.Below(images)];
+    if (const std::optional<double> value = drop()) values.push_back(*value);
+  }
+  if (values.empty()) return NothingDrawn(options);
+  std::sort(values.begin(), values.end());
+  MeanApDrop result;
+  result.drop = *estimate;
+  result.resamples = static_cast<int32_t>(values.size());
+  result.low = Quantile(values, (1 - options.level) / 2);
+  result.high = Quantile(values, (1 + options.level) / 2);
   return result;
 }
 

@@ -13,7 +13,7 @@
 // Says:     how far the figure depends on which pictures were taken, and nothing about pictures of
 //           another kind. Rare classes leave some draws; the mean over fewer classes is then used.
 // Errors:   those of MatchBoxes; kInvalidArgument - an option, or nothing to be found in any
-//           picture.
+//           picture, or in any draw.
 // Threads:  pure. Cost: O(resamples * (pictures + boxes)) after matching.
 #ifndef LBW_EVAL_BOOTSTRAP_H_
 #define LBW_EVAL_BOOTSTRAP_H_
@@ -21,6 +21,7 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
+#include "base/cancel.h"
 #include "eval/boxes.h"
 #include "eval/matching.h"
 
@@ -46,7 +47,24 @@ struct MeanApInterval {
   int32_t resamples = 0;  // that had a truth; the others say nothing and are left out
 };
 
-absl::StatusOr<MeanApInterval> BootstrapMeanAp(const BoxSet& set, const BootstrapOptions& options);
+// cancel: asked as eval/work_meter.h says; its errors are answered.
+absl::StatusOr<MeanApInterval> BootstrapMeanAp(
+    const BoxSet& set, const BootstrapOptions& options,
+    const base::CancelToken& cancel = base::CancelToken());
+
+// How far the mean AP of one list lies below another's on the same pictures, with the interval of
+// the difference: both are taken over the same draws, so what the pictures have in common cancels.
+struct MeanApDrop {
+  double drop = 0;  // of the pictures as they are: reference minus candidate
+  double low = 0;
+  double high = 0;
+  int32_t resamples = 0;
+};
+// reference and candidate have the same truths in the same order. Errors: as above;
+// kInvalidArgument - their pictures, classes or truths differ (names which).
+absl::StatusOr<MeanApDrop> BootstrapDrop(const BoxSet& reference, const BoxSet& candidate,
+                                         const BootstrapOptions& options,
+                                         const base::CancelToken& cancel = base::CancelToken());
 
 }  // namespace lbw::eval
 

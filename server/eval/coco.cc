@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "base/status.h"
 #include "eval/coco_match.h"
 #include "eval/grouping.h"
+#include "eval/work_meter.h"
 
 namespace lbw::eval {
 namespace {
@@ -63,7 +65,8 @@ struct Groups {
   Grouping found;
 };
 
-ClassVerdicts MatchClass(const Groups& groups, int32_t class_index, int32_t limit) {
+absl::StatusOr<ClassVerdicts> MatchClass(const Groups& groups, int32_t class_index, int32_t limit,
+                                         WorkMeter& meter) {
   ClassVerdicts result;
   for (const int32_t image :
        ImagesOf(groups.truths.OfClass(class_index), groups.found.OfClass(class_index))) {
@@ -73,6 +76,8 @@ ClassVerdicts MatchClass(const Groups& groups, int32_t class_index, int32_t limi
     }
     const std::vector<const FoundBox*> ranked =
         Ranked(groups.set, groups.found.Of(class_index, image), limit);
+    LBW_RETURN_IF_ERROR(
+        meter.Before(kCocoRanges * kCocoThresholds * ranked.size() * (1 + truths.size())));
     MatchCocoImage(truths, ranked, &result.boxes, &result.positives);
   }
   std::stable_sort(result.boxes.begin(), result.boxes.end(),
@@ -118,9 +123,11 @@ double ApOfPoints(absl::Span<const Point> points) {
   return sum / kRecallPoints;
 }
 
-double MeanAp(const ClassVerdicts& verdicts, size_t range, int32_t limit) {
+absl::StatusOr<double> MeanAp(const ClassVerdicts& verdicts, size_t range, int32_t limit,
+                              WorkMeter& meter) {
   double sum = 0;
   for (size_t t = 0; t < kCocoThresholds; ++t) {
+    LBW_RETURN_IF_ERROR(meter.Before(verdicts.boxes.size()));
     sum += ApOfPoints(PointsOf(verdicts, range, t, limit));
   }
   return sum / kCocoThresholds;
@@ -140,13 +147,14 @@ double MeanAr(const ClassVerdicts& verdicts, size_t range, int32_t limit) {
   return sum / kCocoThresholds;
 }
 
-CocoNumbers NumbersOf(const ClassVerdicts& verdicts, const CocoOptions& options) {
+absl::StatusOr<CocoNumbers> NumbersOf(const ClassVerdicts& verdicts, const CocoOptions& options,
+                                      WorkMeter& meter) {
   constexpr size_t kAt50 = 0;
   constexpr size_t kAt75 = 5;
   const int32_t limit = options.max_detections.back();
   CocoNumbers numbers;
   if (verdicts.positives[kAll] > 0) {
-    numbers.ap = MeanAp(verdicts, kAll, limit);
+    LBW_ASSIGN_OR_RETURN(numbers.ap, MeanAp(verdicts, kAll, limit, meter));
     numbers.ap_50 = ApOfPoints(PointsOf(verdicts, kAll, kAt50, limit));
     numbers.ap_75 = ApOfPoints(PointsOf(verdicts, kAll, kAt75, limit));
     for (size_t i = 0; i < numbers.ar.size(); ++i) {
@@ -159,7 +167,7 @@ CocoNumbers NumbersOf(const ClassVerdicts& verdicts, const CocoOptions& options)
       nullptr, &numbers.ar_small, &numbers.ar_medium, &numbers.ar_large};
   for (size_t a = 1; a < kCocoRanges; ++a) {
     if (verdicts.positives[a] == 0) continue;
-    *ap[a] = MeanAp(verdicts, a, limit);
+    LBW_ASSIGN_OR_RETURN(*ap[a], MeanAp(verdicts, a, limit, meter));
     *ar[a] = MeanAr(verdicts, a, limit);
   }
   return numbers;
@@ -203,16 +211,21 @@ CocoNumbers MeanOfClasses(absl::Span<const CocoNumbers> classes) {
 
 }  // namespace
 
-absl::StatusOr<CocoResult> EvaluateCoco(const BoxSet& set, const CocoOptions& options) {
+absl::StatusOr<CocoResult> EvaluateCoco(const BoxSet& set, const CocoOptions& options,
+                                        const base::CancelToken& cancel) {
   LBW_RETURN_IF_ERROR(CheckOptions(options));
+  WorkMeter meter(cancel);
+  LBW_RETURN_IF_ERROR(meter.Before(set.truths.size() + set.found.size()));
   LBW_RETURN_IF_ERROR(CheckBoxes(set));
   const Groups groups{set, Grouping(set.truths), Grouping(set.found)};
   LBW_RETURN_IF_ERROR(CheckCrowding(groups.truths, set.class_count));
   CocoResult result;
   result.classes.reserve(static_cast<size_t>(set.class_count));
   for (int32_t c = 0; c < set.class_count; ++c) {
-    result.classes.push_back(
-        NumbersOf(MatchClass(groups, c, options.max_detections.back()), options));
+    LBW_ASSIGN_OR_RETURN(const ClassVerdicts verdicts,
+                         MatchClass(groups, c, options.max_detections.back(), meter));
+    LBW_ASSIGN_OR_RETURN(CocoNumbers numbers, NumbersOf(verdicts, options, meter));
+    result.classes.push_back(std::move(numbers));
   }
   result.numbers = MeanOfClasses(result.classes);
   return result;

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/cancel.h"
 #include "eval/boxes.h"
 
 namespace lbw::eval {
@@ -57,7 +58,9 @@ struct CocoResult {
   std::vector<CocoNumbers> classes;  // the same of each class alone
 };
 
-absl::StatusOr<CocoResult> EvaluateCoco(const BoxSet& set, const CocoOptions& options);
+// cancel: asked as eval/work_meter.h says; its errors are answered.
+absl::StatusOr<CocoResult> EvaluateCoco(const BoxSet& set, const CocoOptions& options,
+                                        const base::CancelToken& cancel = base::CancelToken());
 
 }  // namespace lbw::eval
 

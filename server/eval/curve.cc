@@ -17,14 +17,18 @@ AveragePrecision ApOf(absl::Span<const Step> steps, int64_t positives) {
   double highest = 0;  // of this step and all later ones
   int tenth = 10;      // the next of the eleven points, from above
   double points = 0;
+  double area = 0;  // in hits
   for (size_t i = steps.size(); i-- > 0;) {
     const int64_t hits = steps[i].true_positives;
     const double recall = static_cast<double>(hits) / static_cast<double>(positives);
     for (; recall < tenth * 0.1; --tenth) points += highest;
     highest = std::max(highest, Precision(steps[i]));
     const int64_t before = i == 0 ? 0 : steps[i - 1].true_positives;
-    result.area += static_cast<double>(hits - before) / static_cast<double>(positives) * highest;
+    area += static_cast<double>(hits - before) * highest;
   }
+  // Summed in hits and divided once: a product or sum of what is at most a whole number never
+  // rounds above it, while shares of 1 / 3 add up to 1.0000000000000002.
+  result.area = area / static_cast<double>(positives);
   points += (tenth + 1) * highest;
   result.eleven_point = points / 11.0;
   return result;

@@ -4,6 +4,7 @@
 //           p(r) = the highest precision at any recall >= r, 0 where none is.
 //           eleven_point = mean of p(0), p(0.1), ..., p(1).
 //           area         = integral of p(r) over r in 0 .. 1.
+// Range:    both lie in 0 .. 1, rounding included.
 // Source:   M. Everingham et al., "The Pascal Visual Object Classes (VOC) Challenge", IJCV 88
 //           (2010), section 4.2 (eleven points); the development kits of 2010 and later (area).
 // Precision: the eleven points are k * 0.1 in double precision, as the tools that published figures

@@ -1,9 +1,11 @@
 #include "eval/matching.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/status.h"
 #include "eval/grouping.h"
+#include "eval/work_meter.h"
 
 namespace lbw::eval {
 namespace {
@@ -19,7 +21,7 @@ class ClassMatcher {
 
   const Grouping& truths() const { return truths_; }
 
-  ClassMatches Match(int32_t class_index) {
+  absl::StatusOr<ClassMatches> Match(int32_t class_index, WorkMeter& meter) {
     ClassMatches result;
     for (const Grouping::Entry& entry : truths_.OfClass(class_index)) {
       const TruthBox& truth = set_.truths[static_cast<size_t>(entry.place)];
@@ -29,7 +31,12 @@ class ClassMatcher {
         ++result.not_counted;
       }
     }
-    for (const size_t place : Ranked(class_index)) result.boxes.push_back(Judge(set_.found[place]));
+    for (const size_t place : Ranked(class_index)) {
+      const FoundBox& found = set_.found[place];
+      const auto truths = truths_.Of(class_index, found.image_index);
+      LBW_RETURN_IF_ERROR(meter.Before(1 + truths.size()));
+      result.boxes.push_back(Judge(found, truths));
+    }
     return result;
   }
 
@@ -47,13 +54,13 @@ class ClassMatcher {
     return places;
   }
 
-  MatchedBox Judge(const FoundBox& found) {
+  // truths: of its class and picture.
+  MatchedBox Judge(const FoundBox& found, absl::Span<const Grouping::Entry> truths) {
     MatchedBox result{found.image_index, found.detection.score,
                       BoxArea(found.detection.box, options_.pixels), 0, Verdict::kUnmatched};
     double best = 0;
     size_t pick = 0;
-    for (const Grouping::Entry& entry :
-         truths_.Of(found.detection.class_index, found.image_index)) {
+    for (const Grouping::Entry& entry : truths) {
       const size_t place = static_cast<size_t>(entry.place);
       const double overlap =
           OverlapRatio(found.detection.box, set_.truths[place].box, options_.pixels);
@@ -81,20 +88,25 @@ class ClassMatcher {
 
 }  // namespace
 
-absl::StatusOr<std::vector<ClassMatches>> MatchBoxes(const BoxSet& set,
-                                                     const MatchOptions& options) {
+absl::StatusOr<std::vector<ClassMatches>> MatchBoxes(const BoxSet& set, const MatchOptions& options,
+                                                     const base::CancelToken& cancel) {
   if (!(options.iou_threshold > 0 && options.iou_threshold <= 1)) {
     return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
                        base::StrCat("iou_threshold must be above 0 and at most 1: iou_threshold=",
                                     options.iou_threshold))
         .Field("iou_threshold");
   }
+  WorkMeter meter(cancel);
+  LBW_RETURN_IF_ERROR(meter.Before(set.truths.size() + set.found.size()));
   LBW_RETURN_IF_ERROR(CheckBoxes(set));
   ClassMatcher matcher(set, options);
   LBW_RETURN_IF_ERROR(CheckCrowding(matcher.truths(), set.class_count));
   std::vector<ClassMatches> result;
   result.reserve(static_cast<size_t>(set.class_count));
-  for (int32_t c = 0; c < set.class_count; ++c) result.push_back(matcher.Match(c));
+  for (int32_t c = 0; c < set.class_count; ++c) {
+    LBW_ASSIGN_OR_RETURN(ClassMatches matches, matcher.Match(c, meter));
+    result.push_back(std::move(matches));
+  }
   return result;
 }
 

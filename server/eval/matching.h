@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/cancel.h"
 #include "eval/boxes.h"
 #include "eval/curve.h"
 
@@ -51,9 +52,11 @@ struct ClassMatches {
 };
 
 // One entry a class.
-// Errors: those of CheckBoxes and CheckCrowding; kInvalidArgument - iou_threshold.
-absl::StatusOr<std::vector<ClassMatches>> MatchBoxes(const BoxSet& set,
-                                                     const MatchOptions& options);
+// cancel: asked as eval/work_meter.h says.
+// Errors: those of CheckBoxes and CheckCrowding; kInvalidArgument - iou_threshold; cancel's.
+absl::StatusOr<std::vector<ClassMatches>> MatchBoxes(
+    const BoxSet& set, const MatchOptions& options,
+    const base::CancelToken& cancel = base::CancelToken());
 
 // What a verdict is worth when only truths of some area are asked for: a box that picked a truth
 // outside the range, or picked none and is itself outside it, is neutral. Ours, after COCO.

@@ -1,5 +1,6 @@
 #include "jobs/attempt_policy.h"
 
+#include <string>
 #include <utility>
 
 #include "base/status.h"
@@ -79,6 +80,18 @@ bool Kills(AttemptAction action) {
       return true;
   }
   return false;
+}
+
+Outcome NotBegun(const absl::Status& status) {
+  const std::string reason = base::GetErrorDetails(status).reason;
+  // By reason as well: a limit that the job itself exceeds is RESOURCE_EXHAUSTED too, and a disk
+  // that cannot be read INTERNAL.
+  const bool ours = absl::IsUnavailable(status) || reason == base::reason::kStoreFailed.text ||
+                    reason == base::reason::kOutOfRoom.text;
+  Outcome outcome;
+  outcome.kind = ours ? Outcome::Kind::kNotStarted : Outcome::Kind::kError;
+  outcome.error = {status.code(), reason, std::string(status.message())};
+  return outcome;
 }
 
 Outcome Conclude(const AttemptEnd& end) {

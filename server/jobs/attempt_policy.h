@@ -7,6 +7,7 @@
 #include <string>
 #include <variant>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "jobs/job.h"
 #include "jobs/protocol.h"
@@ -57,6 +58,11 @@ enum class AttemptAction : uint8_t {
 // Never a renewal where the step has not moved for stall_timeout.
 AttemptAction NextAction(const AttemptSnapshot& snapshot, const AttemptLimits& limits);
 bool Kills(AttemptAction action);
+
+// What becomes of an attempt whose job could not be prepared, or got no process. kNotStarted where
+// the cause is the server's own and may pass: the lease is given back, and the attempt does not
+// count. kError, with what follows from its code, where it is the job's.
+Outcome NotBegun(const absl::Status& status);
 
 // The child's last word, if it had one.
 using LastWord = std::variant<std::monostate, ResultLine, ErrorLine, Obeyed>;

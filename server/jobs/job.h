@@ -38,7 +38,10 @@ struct JobDraft {
   std::string spec_json;   // protojson of the API's message for the kind; opaque here
   std::string submitter;   // "" while there is no authentication and none was told
   std::string request_id;  // "": not idempotent
-  int32_t priority = 0;    // -100..100
+  // SHA-256 of what the caller sent, before anything was filled in; two requests with one
+  // request_id are the same when these are equal. "": kind, spec, priority and labels are compared.
+  std::string request_digest;
+  int32_t priority = 0;  // -100..100
   std::map<std::string, std::string> labels;
   std::string estimate_json;  // protojson of JobEstimate; opaque here
   // Names of resources that the job reads, for filters, lineage and deletion's checks:
@@ -71,6 +74,7 @@ struct Job {
   std::string spec_json;
   std::string submitter;
   std::string request_id;
+  std::string request_digest;  // "": of an older program, or none was told
   int32_t priority = 0;
   std::map<std::string, std::string> labels;
   std::string estimate_json;

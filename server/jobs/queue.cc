@@ -9,6 +9,7 @@
 #include "jobs/queue_attempt.h"
 #include "jobs/queue_checkpoints.h"
 #include "jobs/queue_create.h"
+#include "jobs/queue_delete.h"
 #include "jobs/queue_draft.h"
 #include "jobs/queue_history.h"
 #include "jobs/queue_list.h"
@@ -32,6 +33,10 @@ class DatabaseQueue final : public Queue {
       : database_(database), limits_(limits) {}
 
   absl::StatusOr<Job> Create(const JobDraft& draft, const Record& record) override;
+  absl::StatusOr<std::optional<Job>> FindByRequest(const Request& request) override {
+    using Found = std::optional<Job>;
+    return Run<Found>(kNormal, [&](JobRows& rows) { return jobs::FindByRequest(rows, request); });
+  }
   absl::StatusOr<Job> Get(std::string_view id) override;
   absl::StatusOr<Page> List(const JobFilter& filter, int page_size,
                             std::string_view token) override;
@@ -104,8 +109,8 @@ absl::StatusOr<Job> DatabaseQueue::Create(const JobDraft& draft, const Record& r
   return Run<Job>(kFull, [&](JobRows& rows) -> absl::StatusOr<Job> {
     LBW_ASSIGN_OR_RETURN(std::optional<Job> earlier, FindEarlier(rows, draft));
     if (earlier) return *std::move(earlier);
-    LBW_ASSIGN_OR_RETURN(JobRow row, CreateJob(rows, draft, id));
     if (record) LBW_RETURN_IF_ERROR(record(rows.session(), id));
+    LBW_ASSIGN_OR_RETURN(JobRow row, CreateJob(rows, draft, id));
     return std::move(row.job);
   });
 }
@@ -142,11 +147,12 @@ absl::StatusOr<Job> DatabaseQueue::Ask(std::string_view id, Wish wish,
 }
 
 absl::Status DatabaseQueue::Delete(std::string_view id) {
-  return RunStatus(kFull, [&](JobRows& rows) -> absl::Status {
-    LBW_ASSIGN_OR_RETURN(const JobRow row, rows.Load(id));
-    LBW_RETURN_IF_ERROR(Apply(Wish::kDelete, row.job.state).status());
-    return rows.Remove(row);
-  });
+  bool gone = false;
+  while (!gone) {
+    LBW_ASSIGN_OR_RETURN(gone,
+                         Run<bool>(kFull, [&](JobRows& rows) { return DeleteSome(rows, id); }));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<Event>> DatabaseQueue::EventsAfter(std::string_view id, int64_t cursor,
@@ -176,17 +182,8 @@ absl::StatusOr<Queue::Log> DatabaseQueue::ReadLog(std::string_view id) {
 }
 
 absl::StatusOr<std::vector<std::string>> DatabaseQueue::ActiveUsersOf(std::string_view resource) {
-  using Ids = std::vector<std::string>;
-  return Run<Ids>(kNormal, [&](JobRows& rows) -> absl::StatusOr<Ids> {
-    LBW_ASSIGN_OR_RETURN(
-        const std::vector<Row> found,
-        rows.session().Execute("SELECT job FROM job_uses WHERE resource = $1 AND EXISTS (SELECT 1 "
-                               "FROM jobs WHERE id = job_uses.job AND end_us IS NULL) ORDER BY job",
-                               {std::string(resource)}));
-    Ids ids;
-    for (const Row& row : found) ids.push_back(row.Text(0));
-    return ids;
-  });
+  return Run<std::vector<std::string>>(
+      kNormal, [&](JobRows& rows) { return jobs::ActiveUsersOf(rows.session(), resource); });
 }
 
 absl::StatusOr<std::optional<Lease>> DatabaseQueue::LeaseNext(std::string_view worker,
@@ -335,19 +332,9 @@ absl::StatusOr<int64_t> DatabaseQueue::ReclaimLeases(std::string_view worker,
 }
 
 absl::StatusOr<int64_t> DatabaseQueue::Sweep() {
-  constexpr int64_t kAtOnce = 100;  // nobody else writes meanwhile
-  const auto drop_some = [&](JobRows& rows) -> absl::StatusOr<int64_t> {
-    const int64_t before_us = absl::ToUnixMicros(rows.Now() - limits_.retention);
-    const std::vector<Value> values = {before_us, kAtOnce};
-    LBW_ASSIGN_OR_RETURN(
-        const std::vector<JobRow> old,
-        rows.Select("WHERE end_us IS NOT NULL AND end_us < $1 ORDER BY end_us LIMIT $2", values));
-    for (const JobRow& row : old) LBW_RETURN_IF_ERROR(rows.Remove(row));
-    return static_cast<int64_t>(old.size());
-  };
   int64_t dropped = 0;
-  for (int64_t some = kAtOnce; some == kAtOnce; dropped += some) {
-    LBW_ASSIGN_OR_RETURN(some, Run<int64_t>(kFull, drop_some));
+  for (SweptSome some{0, true}; some.more; dropped += some.jobs) {
+    LBW_ASSIGN_OR_RETURN(some, Run<SweptSome>(kFull, SweepSome));
   }
   LBW_RETURN_IF_ERROR(RunStatus(kNormal, [&](JobRows& rows) -> absl::Status {
     const int64_t before_us = absl::ToUnixMicros(rows.Now() - limits_.retention);
@@ -389,6 +376,18 @@ absl::StatusOr<std::vector<Queue::CheckpointAge>> DatabaseQueue::CheckpointAges(
 }
 
 }  // namespace
+
+absl::StatusOr<std::vector<std::string>> ActiveUsersOf(Session& session,
+                                                       std::string_view resource) {
+  LBW_ASSIGN_OR_RETURN(
+      const std::vector<Row> found,
+      session.Execute("SELECT job FROM job_uses WHERE resource = $1 AND EXISTS (SELECT 1 "
+                      "FROM jobs WHERE id = job_uses.job AND end_us IS NULL) ORDER BY job",
+                      {std::string(resource)}));
+  std::vector<std::string> ids;
+  for (const Row& row : found) ids.push_back(row.Text(0));
+  return ids;
+}
 
 std::unique_ptr<Queue> NewQueue(Database& database, const QueueLimits& limits) {
   return std::make_unique<DatabaseQueue>(database, limits);

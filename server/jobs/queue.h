@@ -34,7 +34,11 @@ namespace lbw::jobs {
 
 struct QueueLimits {
   int64_t max_active = 100'000;          // jobs that have not ended
-  int64_t max_events_per_job = 100'000;  // the oldest are dropped; state changes stay
+  int64_t max_events_per_job = 100'000;  // the oldest that are no state changes are dropped
+  // Of a job's state changes (retries, pauses) the first and the newest stay.
+  int64_t first_state_events = 16;
+  int64_t newest_state_events = 1'000;
+  int64_t delete_rows_at_once = 2'000;  // events in one transaction, where jobs are deleted
   int64_t max_event_bytes = int64_t{64}
                             << 10;             // a larger one is recorded as a warning in its place
   int64_t log_head_bytes = int64_t{64} << 10;  // of a job's log, kept from its beginning
@@ -93,14 +97,24 @@ class Queue {
   virtual ~Queue() = default;
 
   // --- For callers of the API. Errors of all that take an id: kNotFound. -----------------------
-  // record runs in the same transaction, with the job's id, before it commits (a dataset's row
-  // that names its job); may be empty. With a request_id that the submitter used: that job when
-  // kind, spec, priority and labels are equal (record does not run).
+  // record runs in the same transaction, with the job's id, before the job's own rows are written
+  // (it looks whether what the job reads is still there, makes a dataset's row that names its job);
+  // may be empty. With a request_id that the submitter used: that job when
+  // the requests' digests are equal (record does not run); kind, spec, priority and labels are
+  // compared where either has none.
   // Errors: kAlreadyExists, REQUEST_ID_REUSED; kResourceExhausted, LIMIT_EXCEEDED - max_active;
   // kInvalidArgument - priority, sizes of names and labels; kFailedPrecondition, NOT_FOUND - an
   // artifact that is not stored; record's.
   using Record = std::function<absl::Status(store::Session&, std::string_view job)>;
   virtual absl::StatusOr<Job> Create(const JobDraft& draft, const Record& record = {}) = 0;
+  // The job that this request made before, whatever became since of the names in it. None: it made
+  // none, or one without a digest. Errors: kAlreadyExists, REQUEST_ID_REUSED.
+  struct Request {
+    std::string_view submitter;
+    std::string_view id;      // not ""
+    std::string_view digest;  // not ""
+  };
+  virtual absl::StatusOr<std::optional<Job>> FindByRequest(const Request& request) = 0;
   virtual absl::StatusOr<Job> Get(std::string_view id) = 0;
   struct Page {
     std::vector<Job> jobs;  // newest first
@@ -118,8 +132,9 @@ class Queue {
   // CANCELLED at once. Errors: as Apply; on_failure's.
   virtual absl::StatusOr<Job> Ask(std::string_view id, Wish wish,
                                   const ApplyFailure& on_failure = {}) = 0;
-  // With its events, log, checkpoints and references. Errors: kFailedPrecondition, WRONG_STATE - it
-  // has not ended.
+  // With its events, log, checkpoints and references, all at once; but events beyond
+  // delete_rows_at_once go before, the oldest first, in transactions of their own. Errors:
+  // kFailedPrecondition, WRONG_STATE - it has not ended.
   virtual absl::Status Delete(std::string_view id) = 0;
   // At most limit events behind the cursor, in order.
   virtual absl::StatusOr<std::vector<Event>> EventsAfter(std::string_view id, int64_t cursor,
@@ -177,8 +192,8 @@ class Queue {
   // The same for a worker that is known to be dead (its lock is free), at once.
   virtual absl::StatusOr<int64_t> ReclaimLeases(std::string_view worker,
                                                 const ApplyFailure& on_failure = {}) = 0;
-  // Drops jobs that ended longer than retention ago (answers how many), and workers that were not
-  // seen for as long.
+  // Drops jobs that ended longer than retention ago (answers how many), in transactions of at most
+  // delete_rows_at_once events, and workers that were not seen for as long.
   virtual absl::StatusOr<int64_t> Sweep() = 0;
   virtual absl::Status SeeWorker(const WorkerInfo& worker) = 0;  // inserts or refreshes
   virtual absl::Status ForgetWorker(std::string_view id) = 0;
@@ -193,6 +208,11 @@ class Queue {
   // As store::Database::WaitForChange.
   virtual uint64_t WaitForChange(uint64_t token, absl::Duration timeout) = 0;
 };
+
+// As Queue::ActiveUsersOf, inside a transaction of the caller: what nobody uses can be removed
+// before somebody does.
+absl::StatusOr<std::vector<std::string>> ActiveUsersOf(store::Session& session,
+                                                       std::string_view resource);
 
 // database is borrowed.
 std::unique_ptr<Queue> NewQueue(store::Database& database, const QueueLimits& limits);

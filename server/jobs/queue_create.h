@@ -14,6 +14,8 @@ namespace lbw::jobs {
 // The job that the submitter made by the same request. Errors: kAlreadyExists, REQUEST_ID_REUSED -
 // the request_id made another one.
 absl::StatusOr<std::optional<Job>> FindEarlier(JobRows& rows, const JobDraft& draft);
+// As Queue::FindByRequest.
+absl::StatusOr<std::optional<Job>> FindByRequest(JobRows& rows, const Queue::Request& request);
 // Errors: kResourceExhausted, LIMIT_EXCEEDED; those of JobRows::Insert.
 absl::StatusOr<JobRow> CreateJob(JobRows& rows, const JobDraft& draft, const std::string& id);
 

@@ -62,6 +62,7 @@ absl::Status CheckDraft(const JobDraft& draft) {
   LBW_RETURN_IF_ERROR(CheckSize("spec", draft.spec_json.size(), kMostSpecBytes));
   LBW_RETURN_IF_ERROR(CheckSize("submitter", draft.submitter.size(), kMostNameBytes));
   LBW_RETURN_IF_ERROR(CheckSize("request_id", draft.request_id.size(), kMostNameBytes));
+  LBW_RETURN_IF_ERROR(CheckSize("request_digest", draft.request_digest.size(), kMostNameBytes));
   if (draft.priority < -kMostPriority || draft.priority > kMostPriority) {
     return Refuse("priority", base::reason::kBadArgument,
                   base::StrCat("priority must be -100..100: priority=", draft.priority));
@@ -82,6 +83,9 @@ absl::Status CheckDraft(const JobDraft& draft) {
 }
 
 bool IsSameRequest(const Job& job, const JobDraft& draft) {
+  if (!job.request_digest.empty() && !draft.request_digest.empty()) {
+    return job.request_digest == draft.request_digest;
+  }
   return job.kind == draft.kind && job.spec_json == draft.spec_json &&
          job.priority == draft.priority && job.labels == draft.labels;
 }

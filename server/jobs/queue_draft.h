@@ -9,7 +9,7 @@ namespace lbw::jobs {
 
 // Errors: kInvalidArgument - BAD_ARGUMENT or LIMIT_EXCEEDED, naming field, value and limit.
 absl::Status CheckDraft(const JobDraft& draft);
-// The same request: kind, spec, priority and labels.
+// The same request: by the digests of what was sent, else by kind, spec, priority and labels.
 bool IsSameRequest(const Job& job, const JobDraft& draft);
 
 }  // namespace lbw::jobs

@@ -98,6 +98,33 @@ absl::Status PruneEvents(Session& session, JobRow& row, int64_t most) {
   return absl::OkStatus();
 }
 
+absl::Status PruneStateEvents(Session& session, JobRow& row, const QueueLimits& limits) {
+  const int64_t excess = row.state_events - limits.first_state_events - limits.newest_state_events;
+  if (excess <= 0) return absl::OkStatus();
+  LBW_RETURN_IF_ERROR(
+      session
+          .Execute("DELETE FROM job_events WHERE job = $1 AND cursor IN (SELECT cursor FROM "
+                   "job_events WHERE job = $1 AND is_state = 1 ORDER BY cursor LIMIT $2 OFFSET $3)",
+                   {row.job.id, excess, limits.first_state_events})
+          .status());
+  row.kept_events -= session.changes();
+  row.state_events -= session.changes();
+  return absl::OkStatus();
+}
+
+absl::Status DropEvents(Session& session, JobRow& row, int64_t count) {
+  LBW_RETURN_IF_ERROR(
+      session
+          .Execute("DELETE FROM job_events WHERE job = $1 AND cursor IN (SELECT cursor FROM "
+                   "job_events WHERE job = $1 ORDER BY cursor LIMIT $2)",
+                   {row.job.id, count})
+          .status());
+  row.kept_events -= count;
+  return session
+      .Execute("UPDATE jobs SET kept_events = $2 WHERE id = $1", {row.job.id, row.kept_events})
+      .status();
+}
+
 absl::StatusOr<std::vector<Event>> ReadEvents(Session& session, std::string_view id, int64_t cursor,
                                               int64_t limit) {
   LBW_ASSIGN_OR_RETURN(

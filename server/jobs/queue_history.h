@@ -1,7 +1,7 @@
 // A job's events and its log as rows. Everything here runs inside a transaction of its caller.
 //
 // Events:   rows with cursors that rise by one; the oldest that are not state changes go when there
-//           are too many.
+//           are too many. Of state changes the first and the newest stay (QueueLimits).
 // Log:      rows of up to log_tail_bytes / 16 (at most 16 KiB), each known by the place of its
 // first
 //           byte in all that was written. The head stays; behind it the newest rows stay.
@@ -33,6 +33,11 @@ absl::Status InsertStateEvent(store::Session& session, const JobRow& row, const 
 absl::Status AppendEvents(JobRows& rows, JobRow& row, absl::Span<const std::string> events_json);
 // Drops the oldest events but state changes until at most `most` are left; lowers kept_events.
 absl::Status PruneEvents(store::Session& session, JobRow& row, int64_t most);
+// Drops state changes between the first and the newest that are kept; lowers kept_events and
+// state_events. The caller writes the row.
+absl::Status PruneStateEvents(store::Session& session, JobRow& row, const QueueLimits& limits);
+// Drops the oldest `count` events of whatever kind and writes kept_events: for a job that goes.
+absl::Status DropEvents(store::Session& session, JobRow& row, int64_t count);
 absl::StatusOr<std::vector<Event>> ReadEvents(store::Session& session, std::string_view id,
                                               int64_t cursor, int64_t limit);
 

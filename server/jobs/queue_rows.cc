@@ -23,7 +23,7 @@ using store::Value;
   "create_us, update_us, start_us, end_us, queued_us, ready, retry_us, attempts, "            \
   "failed_attempts, lost_attempts, lease_token, worker, lease_expire_us, step, total_steps, " \
   "progress_json, checkpoint, error_code, error_reason, error_message, result_json, "         \
-  "artifacts_json, last_cursor, kept_events, log_bytes"
+  "artifacts_json, last_cursor, kept_events, log_bytes, request_digest, state_events"
 
 std::string Dump(const nlohmann::json& json) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -100,6 +100,8 @@ JobRow ToJob(const Row& row) {
   job.last_cursor = row.Int(at++);
   result.kept_events = row.Int(at++);
   result.log_bytes = row.Int(at++);
+  job.request_digest = row.Text(at++);
+  result.state_events = row.Int(at++);
   return result;
 }
 
@@ -108,12 +110,13 @@ absl::Status InsertRow(Session& session, const JobRow& row) {
   const int64_t create_us = absl::ToUnixMicros(job.create_time);
   const Value request_id = job.request_id.empty() ? Value(std::monostate{}) : Value(job.request_id);
   return session
-      .Execute("INSERT INTO jobs (" LBW_JOB_COLUMNS
-               ", subject) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, NULL, NULL, $10, "
-               "1, 0, 0, 0, 0, 0, '', NULL, 0, 0, '', '', 0, '', '', '', $11, 1, 1, 0, '')",
-               {job.id, job.kind, std::string(Name(job.state)), job.submitter, request_id,
-                int64_t{job.priority}, job.spec_json, Dump(nlohmann::json(job.labels)),
-                job.estimate_json, create_us, Dump(nlohmann::json(row.artifacts))})
+      .Execute(
+          "INSERT INTO jobs (" LBW_JOB_COLUMNS
+          ", subject) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, NULL, NULL, $10, "
+          "1, 0, 0, 0, 0, 0, '', NULL, 0, 0, '', '', 0, '', '', '', $11, 1, 1, 0, $12, 1, '')",
+          {job.id, job.kind, std::string(Name(job.state)), job.submitter, request_id,
+           int64_t{job.priority}, job.spec_json, Dump(nlohmann::json(job.labels)),
+           job.estimate_json, create_us, Dump(nlohmann::json(row.artifacts)), job.request_digest})
       .status();
 }
 
@@ -183,7 +186,7 @@ absl::Status UpdateRow(Session& session, const JobRow& row) {
           "ready = $7, retry_us = $8, attempts = $9, failed_attempts = $10, lost_attempts = $11, "
           "lease_token = $12, worker = $13, lease_expire_us = $14, error_code = $15, "
           "error_reason = $16, error_message = $17, result_json = $18, last_cursor = $19, "
-          "kept_events = $20 WHERE id = $1",
+          "kept_events = $20, state_events = $21 WHERE id = $1",
           {job.id,
            std::string(Name(job.state)),
            absl::ToUnixMicros(job.update_time),
@@ -203,7 +206,8 @@ absl::Status UpdateRow(Session& session, const JobRow& row) {
            job.error.message,
            job.result_json,
            job.last_cursor,
-           row.kept_events})
+           row.kept_events,
+           row.state_events})
       .status();
 }
 
@@ -265,6 +269,7 @@ absl::Status JobRows::Insert(JobRow& row) {
   SetTimesOf(job, now);
   job.last_cursor = 1;
   row.kept_events = 1;
+  row.state_events = 1;
   LBW_RETURN_IF_ERROR(InsertRow(session_, row));
   LBW_RETURN_IF_ERROR(Tally(session_, job.kind, job.state, By::kMore));
   LBW_RETURN_IF_ERROR(InsertUsesAndLabels(session_, job));
@@ -285,7 +290,9 @@ absl::Status JobRows::Move(JobRow& row, JobState to, std::string_view reason) {
   SetTimesOf(job, Now());
   ++job.last_cursor;
   ++row.kept_events;
+  ++row.state_events;
   LBW_RETURN_IF_ERROR(InsertStateEvent(session_, row, note));
+  LBW_RETURN_IF_ERROR(PruneStateEvents(session_, row, limits_));
   LBW_RETURN_IF_ERROR(PruneEvents(session_, row, limits_.max_events_per_job));
   LBW_RETURN_IF_ERROR(UpdateRow(session_, row));
   if (to != JobState::kQueued || job.retry_time) return absl::OkStatus();

@@ -24,7 +24,8 @@ struct JobRow {
   Job job;
   std::vector<std::string> artifacts;  // of the draft
   int64_t kept_events = 0;
-  int64_t log_bytes = 0;  // written, dropped ones too
+  int64_t state_events = 0;  // of those; not kept up once a job has ended
+  int64_t log_bytes = 0;     // written, dropped ones too
 };
 
 class JobRows {

@@ -22,6 +22,7 @@ Weight WeightOf(Kind kind) {
       return Weight::kCounts;
     case Kind::kKilled:
     case Kind::kLost:
+    case Kind::kNotStarted:
       return Weight::kBacksOff;
     case Kind::kResult:
     case Kind::kStopped:
@@ -56,6 +57,11 @@ JobError ErrorOf(const Job& job, const Outcome& outcome) {
     case Kind::kLost:
       return Made(absl::StatusCode::kUnavailable, base::reason::kLeaseLost,
                   base::StrCat("the lease ran out, or its worker died", detail));
+    case Kind::kNotStarted: {
+      JobError error = outcome.error;
+      error.message = base::StrCat("it could not be begun yet: ", error.message);
+      return error;
+    }
     case Kind::kResult:
     case Kind::kCancelled:
       return {};

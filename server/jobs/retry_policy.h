@@ -3,9 +3,10 @@
 //
 // Counts:   an attempt that ended by itself (error that may pass, crash, stall) or by running out
 //           of memory counts; max_attempts of them in a row without a new checkpoint end the job.
-//           One that was lost with its worker, or to a SIGKILL from outside, does not count, but
-//           backs off. One that gave its lease back (stop) neither counts nor backs off.
-// Back-off: base * 2^(n-1), at most max, where n = attempts in a row that failed or were lost,
+//           One that was lost with its worker, or to a SIGKILL from outside, or that the server
+//           could not begin, does not count, but backs off. One that gave its lease back (stop)
+//           neither counts nor backs off.
+// Back-off: base * 2^(n-1), at most max, where n = attempts in a row that failed or did not count,
 //           times 0.75..1.25 by a hash of job id and attempt, so that jobs do not come back as one.
 #ifndef LBW_JOBS_RETRY_POLICY_H_
 #define LBW_JOBS_RETRY_POLICY_H_
@@ -37,6 +38,7 @@ struct Outcome {
     kStopped,      // it obeyed stop: the lease is given back
     kPaused,       // it obeyed pause
     kCancelled,    // it obeyed cancel, or was ended because it did not
+    kNotStarted,   // it could not be begun, by no fault of its own
   };
   Kind kind = Kind::kResult;
   JobError error;  // kError; otherwise made by Decide

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "base/utf8.h"
 #include "jobs/attempt.h"
+#include "jobs/attempt_policy.h"
 #include "jobs/change_watcher.h"
 #include "jobs/child_channel.h"
 #include "jobs/fd.h"
@@ -82,8 +83,8 @@ class WorkerImpl final : public Worker {
   void RunJob(const Lease& lease, absl::Duration taken);
   absl::StatusOr<std::unique_ptr<ChildChannel>> TakeChild();
   absl::StatusOr<Assignment> Assign(const Job& job);
-  std::string End(const Lease& lease, const absl::Status& status, Outcome::Kind kind,
-                  absl::Duration taken);
+  // Assigned, and a process to give it to; or why not.
+  absl::StatusOr<std::unique_ptr<ChildChannel>> Begin(const absl::StatusOr<Assignment>& assignment);
   void Watch(Attempt& attempt);
   void KeepWarm();
   void HearWarm();
@@ -105,6 +106,8 @@ class WorkerImpl final : public Worker {
   std::unique_ptr<ChangeWatcher> watcher_;
   std::unique_ptr<ChildChannel> warm_;
   Backoff child_backoff_{absl::Milliseconds(500), absl::Minutes(1)};
+  // Of preparation: what is wrong with the disk or the database is so for the next job too.
+  Backoff prepare_backoff_{absl::Milliseconds(500), absl::Minutes(1)};
   Backoff queue_backoff_{absl::Milliseconds(100), absl::Seconds(5)};
   bool reclaimed_ = false;
   bool due_ = true;  // a job may be
@@ -191,7 +194,9 @@ bool WorkerImpl::Reclaim() {
 
 bool WorkerImpl::RunNext() {
   const absl::Duration now = SteadyNow();
-  if (queue_backoff_.Waits(now) || child_backoff_.Waits(now)) return false;
+  if (queue_backoff_.Waits(now) || child_backoff_.Waits(now) || prepare_backoff_.Waits(now)) {
+    return false;
+  }
   if (look_.Due(now)) due_ = true;
   if (!due_) return false;
   if (!Reclaim()) {
@@ -225,18 +230,13 @@ void WorkerImpl::RunJob(const Lease& lease, absl::Duration taken) {
   }
   std::string outcome;
   const absl::StatusOr<Assignment> assignment = Assign(job);
-  const absl::StatusOr<std::string> line =
-      assignment.ok() ? TryEncode(Down(*assignment)) : assignment.status();
-  if (!line.ok()) {
-    outcome = End(lease, line.status(), Outcome::Kind::kError, taken);
-  } else if (absl::StatusOr<std::unique_ptr<ChildChannel>> child = TakeChild(); !child.ok()) {
-    // The machine's fault and not the job's: it does not count against it.
-    outcome = End(lease, child.status(), Outcome::Kind::kLost, taken);
-  } else {
-    (*child)->Send(*line);
+  absl::StatusOr<std::unique_ptr<ChildChannel>> child = Begin(assignment);
+  if (child.ok()) {
     Attempt attempt(context_, lease, *std::move(child), taken);
     Watch(attempt);
     outcome = attempt.Finish();
+  } else {
+    outcome = RecordEnd(context_, lease, NotBegun(child.status()), "", taken);
   }
   std::error_code ignored;
   if (assignment.ok()) std::filesystem::remove_all(assignment->scratch_folder, ignored);
@@ -250,14 +250,26 @@ void WorkerImpl::RunJob(const Lease& lease, absl::Duration taken) {
   }
 }
 
-std::string WorkerImpl::End(const Lease& lease, const absl::Status& status, Outcome::Kind kind,
-                            absl::Duration taken) {
-  Outcome outcome;
-  outcome.kind = kind;
-  outcome.error = {status.code(), base::GetErrorDetails(status).reason,
-                   std::string(status.message())};
-  if (kind != Outcome::Kind::kError) outcome.detail = outcome.error.message;
-  return RecordEnd(context_, lease, outcome, "", taken);
+absl::StatusOr<std::unique_ptr<ChildChannel>> WorkerImpl::Begin(
+    const absl::StatusOr<Assignment>& assignment) {
+  if (!assignment.ok()) {
+    // A job's own fault says nothing about the next job.
+    if (NotBegun(assignment.status()).kind == Outcome::Kind::kNotStarted) {
+      Log("prepare", assignment.status());
+      prepare_backoff_.Failed(SteadyNow());
+    }
+    return assignment.status();
+  }
+  prepare_backoff_.Worked();
+  LBW_ASSIGN_OR_RETURN(const std::string line, TryEncode(Down(*assignment)));
+  absl::StatusOr<std::unique_ptr<ChildChannel>> child = TakeChild();
+  if (!child.ok()) {
+    // A process that cannot be started is the machine's fault, whatever it says.
+    return base::Error(absl::StatusCode::kUnavailable, base::reason::kInternal,
+                       base::Std(child.status().message()));
+  }
+  (*child)->Send(line);
+  return child;
 }
 
 absl::StatusOr<Assignment> WorkerImpl::Assign(const Job& job) {

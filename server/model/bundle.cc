@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "graph/rounding_points.h"
 #include "model/model.h"
 #include "tensorfile/packed.h"
 #include "tensorfile/safetensors.h"
@@ -16,12 +17,27 @@ using tensorfile::AnyTensor;
 
 constexpr char kGraphKey[] = "lbw.graph";
 constexpr char kSpecKey[] = "lbw.spec";
+constexpr char kActivationsKey[] = "lbw.activations";
+
+base::Error BadFile(std::string_view message) {
+  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadFile, message);
+}
 
 absl::StatusOr<std::string_view> Metadata(const tensorfile::PackedFile& file, const char* key) {
   const auto found = file.metadata().find(key);
   if (found != file.metadata().end()) return std::string_view(found->second);
-  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadFile,
-                     base::StrCat("not a bundle: metadata ", key, " is missing"));
+  return BadFile(base::StrCat("not a bundle: metadata ", key, " is missing"));
+}
+
+absl::StatusOr<graph::Activations> ReadActivations(const tensorfile::PackedFile& file,
+                                                   const graph::Graph& graph) {
+  const auto found = file.metadata().find(kActivationsKey);
+  if (found == file.metadata().end()) return graph::Activations();
+  LBW_ASSIGN_OR_RETURN(graph::Activations activations, graph::ActivationsFromJson(found->second));
+  if (const absl::Status checked = graph::CheckActivations(activations, graph); !checked.ok()) {
+    return BadFile(base::StrCat("metadata ", kActivationsKey, ": ", checked.message()));
+  }
+  return activations;
 }
 
 }  // namespace
@@ -29,8 +45,13 @@ absl::StatusOr<std::string_view> Metadata(const tensorfile::PackedFile& file, co
 absl::Status WriteBundle(const Model& model, base::ByteSink& sink) {
   std::map<std::string, const AnyTensor*> tensors;
   for (const auto& [name, constant] : model.constants) tensors.emplace(name, &constant);
-  return tensorfile::WritePacked(
-      sink, tensors, {{kGraphKey, graph::ToJson(model.graph)}, {kSpecKey, SpecToJson(model.spec)}});
+  std::map<std::string, std::string> metadata = {{kGraphKey, graph::ToJson(model.graph)},
+                                                 {kSpecKey, SpecToJson(model.spec)}};
+  if (!model.activations.empty()) {
+    LBW_RETURN_IF_ERROR(graph::CheckActivations(model.activations, model.graph));
+    metadata.emplace(kActivationsKey, graph::ActivationsToJson(model.activations));
+  }
+  return tensorfile::WritePacked(sink, tensors, metadata);
 }
 
 absl::StatusOr<Model> ReadBundle(const base::RandomAccessReader& reader) {
@@ -44,7 +65,11 @@ absl::StatusOr<Model> ReadBundle(const base::RandomAccessReader& reader) {
     LBW_ASSIGN_OR_RETURN(AnyTensor read, file.Read(tensor));
     constants.emplace(tensor.name, std::move(read));
   }
-  return MakeModel(std::move(graph), std::move(constants), std::move(spec));
+  LBW_ASSIGN_OR_RETURN(graph::Activations activations, ReadActivations(file, graph));
+  LBW_ASSIGN_OR_RETURN(Model model,
+                       MakeModel(std::move(graph), std::move(constants), std::move(spec)));
+  model.activations = std::move(activations);
+  return model;
 }
 
 absl::Status WriteFloatTensors(const Model& model, base::ByteSink& sink) {

@@ -18,6 +18,7 @@
 #include "detect/decoder.h"
 #include "detect/spec.h"
 #include "graph/graph.h"
+#include "graph/rounding_points.h"
 #include "quant/layer_rules.h"
 #include "quant/quantize.h"
 
@@ -42,6 +43,9 @@ struct Model {
   graph::Graph graph;
   graph::Constants constants;
   ModelSpec spec;
+  // Where an int8 executor rounds, and to which codes; empty: none are recorded. They belong to the
+  // weights as they are: MakeModel and QuantizeModel neither fill nor change them.
+  graph::Activations activations = {};
 };
 
 // Puts a graph and a spec together: one picture input of the spec's channels and size, roles that
@@ -57,10 +61,12 @@ absl::StatusOr<Model> MakeModel(graph::Graph graph, graph::Constants constants, 
 // A decoder for the model's head.
 absl::StatusOr<std::unique_ptr<detect::Decoder>> MakeDecoder(const Model& model);
 
-// Bundle: one safetensors file with the constants, and `lbw.graph` and `lbw.spec` as JSON in its
-// metadata.
+// Bundle: one safetensors file with the constants, and `lbw.graph`, `lbw.spec` and, where ranges of
+// activations are recorded, `lbw.activations` as JSON in its metadata.
+// Errors: kInvalidArgument, BAD_ARGUMENT - activations that do not fit the graph; the sink's.
 absl::Status WriteBundle(const Model& model, base::ByteSink& sink);
-// Errors: kInvalidArgument, BAD_FILE, BAD_GRAPH, BAD_SPEC; the reader's.
+// Errors: kInvalidArgument - BAD_FILE (also names a key of the activations that is no value of the
+// graph, or has no range), BAD_GRAPH, BAD_SPEC; the reader's.
 absl::StatusOr<Model> ReadBundle(const base::RandomAccessReader& reader);
 
 // The constants alone, as float safetensors (low-bit weights dequantized to f32).

@@ -26,6 +26,7 @@
 #include "quant/gram.h"
 #include "quant/grid.h"
 #include "quant/kernels/linear.h"
+#include "quant/quantize.h"
 
 namespace lbw::quant {
 
@@ -71,6 +72,27 @@ struct CalibratedRows {
 absl::StatusOr<CalibratedRows> CalibrateRows(absl::Span<const float> weights, const Gram& gram,
                                              absl::Span<const double> output_power,
                                              const CalibrateOptions& options);
+
+// What any values for the same rows would give: the error of CalibratedRows::error behind their own
+// bias change, and that change.
+struct RowErrors {
+  std::vector<double> error;        // [rows]
+  std::vector<double> bias_change;  // [rows]
+};
+// weights, values [rows, columns]; output_power [rows] or empty.
+RowErrors MeasureRows(absl::Span<const float> weights, absl::Span<const float> values,
+                      const Gram& gram, absl::Span<const double> output_power);
+
+// The codes of all groups of a tensor as one.
+// groups    in order; their rows one behind the other are the rows of packing, their columns the
+//           elements of a row.
+// options   of the call; axis and groups are the tensor's.
+// Errors:   those of ValidateOptions; kInternal - rows or columns that do not fit the shape, a
+//           granularity or scheme without an exponent a row.
+absl::StatusOr<QuantizedTensor> AssembleTensor(absl::Span<const CalibratedRows> groups,
+                                               const base::Shape& shape,
+                                               const TensorOptions& options,
+                                               base::DType source_dtype);
 
 }  // namespace lbw::quant
 

@@ -150,4 +150,27 @@ absl::StatusOr<QuantizeResult> QuantizeTensor(const base::TensorView& weights,
   return result;
 }
 
+absl::StatusOr<TensorReport> ReportTensor(const base::TensorView& weights,
+                                          const QuantizedTensor& tensor,
+                                          const TensorOptions& called) {
+  LBW_ASSIGN_OR_RETURN(const F32Weights f32, AsF32(weights));
+  const std::vector<float> values = Dequantize(tensor);
+  if (values.size() != f32.values.size()) {
+    return base::Error(absl::StatusCode::kInternal, base::reason::kInternal,
+                       base::StrCat("codes of ", values.size(), " elements beside weights of ",
+                                    f32.values.size()));
+  }
+  const RowLayout layout = MakeRowLayout(tensor.shape, tensor.options.axis, tensor.options.groups);
+  RowReader weight_rows(layout, f32.values);
+  RowReader value_rows(layout, values);
+  ReportBuilder report;
+  for (int64_t r = 0; r < layout.rows; ++r) {
+    const absl::Span<const float> row = value_rows.Row(r);
+    RowSums sums;
+    sums.Add(weight_rows.Row(r), [&](size_t i) { return row[i]; });
+    report.AddRow(sums);
+  }
+  return report.Finish(tensor, called);
+}
+
 }  // namespace lbw::quant

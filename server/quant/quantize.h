@@ -128,6 +128,12 @@ struct QuantizeResult {
 absl::StatusOr<QuantizeResult> QuantizeTensor(const base::TensorView& weights,
                                               const TensorOptions& options);
 
+// The report of codes that were chosen elsewhere. called: the options of the call. weights and
+// tensor are of one shape.
+absl::StatusOr<TensorReport> ReportTensor(const base::TensorView& weights,
+                                          const QuantizedTensor& tensor,
+                                          const TensorOptions& called);
+
 // The report of a tensor that stays as it is.
 TensorReport ReportUnquantized(const base::TensorView& tensor);
 

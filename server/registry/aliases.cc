@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "registry/alias_history.h"
+#include "registry/datasets.h"
 #include "registry/evaluation_rows.h"
 #include "registry/promotion.h"
 #include "registry/registry_rows.h"
@@ -138,7 +139,8 @@ absl::StatusOr<std::vector<std::string>> JudgeAll(Session& session, std::string_
   for (const PromotionRule& rule : change.require) {
     Candidate candidate;
     candidate.version_name = base::VersionName(model, version);
-    LBW_ASSIGN_OR_RETURN(candidate.content, PackOf(session, rule.dataset));
+    LBW_ASSIGN_OR_RETURN(const Dataset dataset, RequireReadyDataset(session, rule.dataset));
+    candidate.content = dataset.pack_artifact;
     LBW_ASSIGN_OR_RETURN(candidate.evaluations, ReadFigures(session, model, version, rule.dataset));
     if (rule.against_version) {
       candidate.against_name = base::VersionName(model, *rule.against_version);

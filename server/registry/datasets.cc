@@ -14,8 +14,9 @@ namespace {
 using store::Row;
 using store::Session;
 
-#define LBW_DATASET_COLUMNS \
-  "name, state, create_us, source_artifact, pack_artifact, pack_bytes, job, error, summary_json"
+#define LBW_DATASET_FACTS \
+  "name, state, create_us, source_artifact, pack_artifact, pack_bytes, job, error"
+#define LBW_DATASET_COLUMNS LBW_DATASET_FACTS ", summary_json"
 constexpr size_t kDefectsColumn = 9;
 
 DatasetState StateFrom(std::string_view name) {
@@ -44,13 +45,16 @@ absl::Status NotThere(std::string_view name) {
                      base::StrCat("there is no ", base::DatasetName(name)));
 }
 
-enum class Texts : uint8_t { kSummary, kAll };
+enum class Texts : uint8_t { kNone, kSummary, kAll };
 
 absl::StatusOr<Dataset> Read(Session& session, std::string_view name, Texts texts) {
-  const std::string_view sql = texts == Texts::kAll ? "SELECT " LBW_DATASET_COLUMNS
-                                                      ", defects_json FROM datasets WHERE name = $1"
-                                                    : "SELECT " LBW_DATASET_COLUMNS
-                                                      " FROM datasets WHERE name = $1";
+  std::string_view sql =
+      "SELECT " LBW_DATASET_COLUMNS ", defects_json FROM datasets WHERE name = $1";
+  if (texts == Texts::kSummary) {
+    sql = "SELECT " LBW_DATASET_COLUMNS " FROM datasets WHERE name = $1";
+  } else if (texts == Texts::kNone) {
+    sql = "SELECT " LBW_DATASET_FACTS ", '' FROM datasets WHERE name = $1";
+  }
   LBW_ASSIGN_OR_RETURN(const std::vector<Row> rows, session.Execute(sql, {std::string(name)}));
   if (rows.empty()) return NotThere(name);
   Dataset dataset = ToDataset(rows.front());
@@ -95,7 +99,7 @@ class DatabaseDatasets final : public Datasets {
   absl::StatusOr<Dataset> Get(std::string_view name) override { return Fetch(name, Texts::kAll); }
   absl::StatusOr<Dataset> RequireReady(std::string_view name) override;
   absl::StatusOr<Page> List(int page_size, std::string_view token) override;
-  absl::Status Delete(std::string_view name) override;
+  absl::Status Delete(std::string_view name, const DeleteCheck& check) override;
   absl::StatusOr<int64_t> Count() override;
 
  private:
@@ -112,7 +116,7 @@ absl::Status DatabaseDatasets::Insert(Session& session, std::string_view name,
                        "dataset_id must match [a-z0-9]([a-z0-9_.-]{0,62})")
         .Field("dataset_id");
   }
-  const absl::StatusOr<Dataset> found = Read(session, name, Texts::kSummary);
+  const absl::StatusOr<Dataset> found = Read(session, name, Texts::kNone);
   if (found.ok()) {
     return base::Error(absl::StatusCode::kAlreadyExists, base::reason::kAlreadyExists,
                        base::StrCat(base::DatasetName(name), " exists already: state=",
@@ -202,9 +206,10 @@ absl::StatusOr<Datasets::Page> DatabaseDatasets::List(int page_size, std::string
   return page;
 }
 
-absl::Status DatabaseDatasets::Delete(std::string_view name) {
+absl::Status DatabaseDatasets::Delete(std::string_view name, const DeleteCheck& check) {
   return database_.Transaction([&](Session& session) -> absl::Status {
-    LBW_ASSIGN_OR_RETURN(const Dataset dataset, Read(session, name, Texts::kSummary));
+    LBW_ASSIGN_OR_RETURN(const Dataset dataset, Read(session, name, Texts::kNone));
+    if (check) LBW_RETURN_IF_ERROR(check(session, dataset));
     LBW_RETURN_IF_ERROR(DropReferences(session, base::DatasetName(name)));
     if (!dataset.pack_artifact.empty())
       LBW_RETURN_IF_ERROR(ReleaseBundle(session, dataset.pack_artifact));
@@ -233,6 +238,12 @@ std::string_view Name(DatasetState state) {
       return "FAILED";
   }
   return "FAILED";
+}
+
+absl::StatusOr<Dataset> RequireReadyDataset(Session& session, std::string_view name) {
+  LBW_ASSIGN_OR_RETURN(Dataset dataset, Read(session, name, Texts::kNone));
+  LBW_RETURN_IF_ERROR(CheckReady(dataset));
+  return dataset;
 }
 
 std::unique_ptr<Datasets> NewDatasets(store::Database& database, const DatasetLimits& limits) {

@@ -8,6 +8,7 @@
 #define LBW_REGISTRY_DATASETS_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -70,12 +71,19 @@ class Datasets {
     std::string next_token;
   };
   virtual absl::StatusOr<Page> List(int page_size, std::string_view token) = 0;
-  virtual absl::Status Delete(std::string_view name) = 0;
+  // check runs in the same transaction, before anything is removed, with the dataset as it stands;
+  // may be empty. Errors: kNotFound; check's.
+  // The dataset comes without its texts.
+  using DeleteCheck = std::function<absl::Status(store::Session&, const Dataset&)>;
+  virtual absl::Status Delete(std::string_view name, const DeleteCheck& check = {}) = 0;
   virtual absl::StatusOr<int64_t> Count() = 0;
 };
 
 // "CHECKING", "READY", "FAILED".
 std::string_view Name(DatasetState state);
+
+// As Datasets::RequireReady, inside a transaction of the caller, and without summary_json.
+absl::StatusOr<Dataset> RequireReadyDataset(store::Session& session, std::string_view name);
 
 // database is borrowed.
 std::unique_ptr<Datasets> NewDatasets(store::Database& database, const DatasetLimits& limits);

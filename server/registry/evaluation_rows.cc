@@ -79,11 +79,4 @@ absl::StatusOr<std::vector<Evaluation>> ReadFigures(Session& session, std::strin
   return evaluations;
 }
 
-absl::StatusOr<std::string> PackOf(Session& session, std::string_view dataset) {
-  LBW_ASSIGN_OR_RETURN(const std::vector<Row> rows,
-                       session.Execute("SELECT pack_artifact FROM datasets WHERE name = $1",
-                                       {std::string(dataset)}));
-  return rows.empty() ? std::string() : rows.front().Text(0);
-}
-
 }  // namespace lbw::registry

@@ -38,9 +38,6 @@ absl::Status InsertEvaluation(store::Session& session, const Evaluation& evaluat
 absl::StatusOr<std::vector<Evaluation>> ReadFigures(store::Session& session, std::string_view model,
                                                     int64_t version, std::string_view dataset);
 
-// sha256 of the dataset's pack; "" where there is no such dataset or it has none.
-absl::StatusOr<std::string> PackOf(store::Session& session, std::string_view dataset);
-
 }  // namespace lbw::registry
 
 #endif  // LBW_REGISTRY_EVALUATION_ROWS_H_

@@ -12,6 +12,7 @@
 //             artifact, version, dataset  ran           job (it reads them)
 //             job       checked        dataset          (the archive itself, where no job did)
 //             job       made           version
+//             dataset   calibrated_on  version          (found from the dataset while its job is)
 //             version, dataset, job    evaluated        evaluation
 //             version   compared_with  evaluation
 //             version   bundled        artifact, dataset  packed  artifact: of the start only

@@ -94,7 +94,8 @@ std::string SummaryOfVersion(const Row& row) {
   if (row.Int(2) != 0) {
     const std::optional<int64_t> bits =
         Number(nlohmann::json::parse(row.Text(3), nullptr, false), "bits");
-    summary = bits ? Counted(*bits, "bit", "bits") : "quantized";
+    // Options without bits: every layer's width was searched for.
+    summary = bits.value_or(0) > 0 ? Counted(*bits, "bit", "bits") : "mixed bits";
   }
   if (!row.Text(4).empty()) base::StrAppend(&summary, ", ", row.Text(4));
   if (row.Int(5) > 0) base::StrAppend(&summary, ", ", Size(row.Int(5)));

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "registry/evaluation_rows.h"
+#include "registry/lineage_calibration.h"
 
 namespace lbw::registry {
 namespace {
@@ -49,6 +50,7 @@ class Gather {
     return absl::OkStatus();
   }
   std::vector<LineageLink> Take() { return std::move(links_); }
+  int64_t limit() const { return limit_; }
 
  private:
   Session& session_;
@@ -96,7 +98,10 @@ absl::Status FromVersion(Session& session, Gather& gather, const Resource& versi
     gather.Add(base::VersionName(version.model, row.Int(1)),
                row.Int(2) != 0 ? "quantized" : "made");
   }
-  if (!row.Text(3).empty()) gather.Add(base::JobName(row.Text(3)), "made");
+  if (row.Text(3).empty()) return absl::OkStatus();
+  gather.Add(base::JobName(row.Text(3)), "made");
+  LBW_ASSIGN_OR_RETURN(std::string dataset, CalibrationOf(session, version.model, version.version));
+  if (!dataset.empty()) gather.Add(std::move(dataset), "calibrated_on");
   return absl::OkStatus();
 }
 
@@ -191,11 +196,15 @@ absl::Status IntoFromVersion(Gather& gather, const Resource& version, std::strin
   return IntoJobs(gather, name);
 }
 
-absl::Status IntoFromDataset(Gather& gather, const Resource& dataset, std::string_view name) {
+absl::Status IntoFromDataset(Session& session, Gather& gather, const Resource& dataset,
+                             std::string_view name) {
   LBW_RETURN_IF_ERROR(gather.Query("evaluated", EvaluationOf,
                                    "SELECT id FROM evaluations WHERE dataset = $1 ORDER BY "
                                    "create_us DESC, id DESC",
                                    {dataset.id}));
+  LBW_ASSIGN_OR_RETURN(std::vector<std::string> calibrated,
+                       CalibratedOn(session, name, gather.limit()));
+  for (std::string& version : calibrated) gather.Add(std::move(version), "calibrated_on");
   return IntoJobs(gather, name);
 }
 
@@ -277,7 +286,7 @@ absl::StatusOr<std::vector<LineageLink>> RowLinks::MadeInto(std::string_view nam
       LBW_RETURN_IF_ERROR(IntoFromVersion(gather, resource, name));
       break;
     case Kind::kDataset:
-      LBW_RETURN_IF_ERROR(IntoFromDataset(gather, resource, name));
+      LBW_RETURN_IF_ERROR(IntoFromDataset(session_, gather, resource, name));
       break;
     case Kind::kJob:
       LBW_RETURN_IF_ERROR(IntoFromJob(gather, resource));

@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "registry/evaluation_options.h"
 
 namespace lbw::registry {
 namespace {
@@ -72,28 +73,56 @@ base::Error Missing(std::string_view message) {
                      message);
 }
 
-bool Concerns(const Evaluation& evaluation, const PromotionRule& rule) {
-  return evaluation.dataset == rule.dataset &&
-         (rule.split.empty() || evaluation.split == rule.split);
+// Why an evaluation on the rule's dataset does not count; "": it does.
+std::string WhyNot(const Evaluation& evaluation, const PromotionRule& rule,
+                   const std::string& content) {
+  if (content.empty() || evaluation.pack_artifact != content) {
+    return base::StrCat("is on other content (", evaluation.pack_artifact, ", now ", content, ")");
+  }
+  if (rule.split && evaluation.split != *rule.split) {
+    return base::StrCat("is on split \"", evaluation.split, "\", not \"", *rule.split, "\"");
+  }
+  if (!rule.options_json) return "";
+  const std::string difference = OptionsDifference(evaluation.options_json, *rule.options_json);
+  return difference.empty() ? "" : base::StrCat("has ", difference);
 }
 
-// The version's evaluation that counts.
-absl::StatusOr<const Evaluation*> NewestOf(const PromotionRule& rule, const Candidate& candidate) {
-  const Evaluation* earlier_content = nullptr;
-  for (const Evaluation& evaluation : candidate.evaluations) {
-    if (!Concerns(evaluation, rule)) continue;
-    if (candidate.content.empty() || evaluation.pack_artifact == candidate.content)
-      return &evaluation;
-    if (earlier_content == nullptr) earlier_content = &evaluation;
+// The version's evaluation that counts, and what was passed over on the way to it.
+struct Choice {
+  const Evaluation* evaluation = nullptr;
+  std::string passed_over;  // for the end of a message; "": none
+};
+
+Choice NewestOf(const PromotionRule& rule, const std::vector<Evaluation>& evaluations,
+                const std::string& content) {
+  constexpr int kMostNamed = 4;
+  Choice choice;
+  int passed_over = 0;
+  for (const Evaluation& evaluation : evaluations) {
+    if (evaluation.dataset != rule.dataset) continue;
+    const std::string why = WhyNot(evaluation, rule, content);
+    if (why.empty()) {
+      choice.evaluation = &evaluation;
+      break;
+    }
+    if (++passed_over > kMostNamed) continue;
+    base::StrAppend(&choice.passed_over, passed_over == 1 ? "; passed over: " : ", ",
+                    base::EvaluationName(evaluation.id), " ", why);
   }
-  std::string message =
-      HasNone(candidate.version_name, rule.metric, Where(rule.dataset, rule.split));
-  if (earlier_content != nullptr) {
-    base::StrAppend(&message, " as its content is now: ", base::EvaluationName(earlier_content->id),
-                    " is on other content (", earlier_content->pack_artifact, ", now ",
-                    candidate.content, ")");
+  if (passed_over > kMostNamed) {
+    base::StrAppend(&choice.passed_over, " and ", passed_over - kMostNamed, " more");
   }
-  return Missing(message + HowToMake(candidate.version_name, rule.dataset, rule.split));
+  return choice;
+}
+
+absl::StatusOr<Choice> Choose(const PromotionRule& rule, const Candidate& candidate) {
+  Choice choice = NewestOf(rule, candidate.evaluations, candidate.content);
+  if (choice.evaluation != nullptr) return choice;
+  const std::string split = rule.split.value_or("");
+  return Missing(
+      base::StrCat(HasNone(candidate.version_name, rule.metric, Where(rule.dataset, split)),
+                   choice.passed_over.empty() ? "" : " that counts", choice.passed_over,
+                   HowToMake(candidate.version_name, rule.dataset, split)));
 }
 
 absl::StatusOr<double> FigureOf(const Evaluation& evaluation, std::string_view version_name,
@@ -109,50 +138,29 @@ absl::StatusOr<double> FigureOf(const Evaluation& evaluation, std::string_view v
                    metric, " (it has ", known.empty() ? "no figures" : known, ")"));
 }
 
-// The other version's newest evaluation that the figure may be compared with.
+// The other version's newest evaluation that the figure may be compared with: asked as this one.
 absl::StatusOr<const Evaluation*> Comparable(const PromotionRule& rule, const Candidate& candidate,
                                              const Evaluation& evaluation) {
-  const Evaluation* other_options = nullptr;
-  const Evaluation* other_split = nullptr;
-  const Evaluation* other_content = nullptr;
-  for (const Evaluation& other : candidate.against) {
-    if (other.dataset != rule.dataset) continue;
-    const Evaluation** differs = nullptr;
-    if (other.pack_artifact != evaluation.pack_artifact) {
-      differs = &other_content;
-    } else if (other.split != evaluation.split) {
-      differs = &other_split;
-    } else if (other.options_json != evaluation.options_json) {
-      differs = &other_options;
-    } else {
-      return &other;
-    }
-    if (*differs == nullptr) *differs = &other;
-  }
-  std::string message = base::StrCat(
+  PromotionRule like = rule;
+  like.split = evaluation.split;
+  like.options_json = evaluation.options_json;
+  const Choice choice = NewestOf(like, candidate.against, evaluation.pack_artifact);
+  if (choice.evaluation != nullptr) return choice.evaluation;
+  return Missing(base::StrCat(
       HasNone(candidate.against_name, rule.metric, Where(evaluation.dataset, evaluation.split)),
-      " to compare ", base::EvaluationName(evaluation.id), " of ", candidate.version_name, " with");
-  if (other_options != nullptr) {
-    base::StrAppend(&message, ": ", base::EvaluationName(other_options->id), " has other options (",
-                    other_options->options_json, " and ", evaluation.options_json, ")");
-  } else if (other_split != nullptr) {
-    base::StrAppend(&message, ": ", base::EvaluationName(other_split->id), " is on split \"",
-                    other_split->split, "\"");
-  } else if (other_content != nullptr) {
-    base::StrAppend(&message, ": ", base::EvaluationName(other_content->id),
-                    " is on other content (", other_content->pack_artifact, " and ",
-                    evaluation.pack_artifact, ")");
-  }
-  return Missing(message + HowToMake(candidate.against_name, evaluation.dataset, evaluation.split));
+      " to compare ", base::EvaluationName(evaluation.id), " of ", candidate.version_name, " with",
+      choice.passed_over, HowToMake(candidate.against_name, evaluation.dataset, evaluation.split)));
 }
 
-base::Error Failed(std::string_view version_name, std::string_view found) {
+base::Error Failed(std::string_view version_name, std::string_view found,
+                   std::string_view passed_over) {
   return base::Error(absl::StatusCode::kFailedPrecondition, base::reason::kEvaluationFailed,
-                     base::StrCat(version_name, " does not pass: ", found));
+                     base::StrCat(version_name, " does not pass: ", found, passed_over));
 }
 
 absl::StatusOr<std::string> JudgeDrop(const PromotionRule& rule, const Candidate& candidate,
-                                      const Evaluation& evaluation, std::string_view metric) {
+                                      const Choice& choice, std::string_view metric) {
+  const Evaluation& evaluation = *choice.evaluation;
   LBW_ASSIGN_OR_RETURN(const double value, FigureOf(evaluation, candidate.version_name, metric));
   LBW_ASSIGN_OR_RETURN(const Evaluation* other, Comparable(rule, candidate, evaluation));
   LBW_ASSIGN_OR_RETURN(const double reference, FigureOf(*other, candidate.against_name, metric));
@@ -163,7 +171,7 @@ absl::StatusOr<std::string> JudgeDrop(const PromotionRule& rule, const Candidate
                    passes ? " >= " : " < ", texts.second, " - ", *rule.max_drop, " (",
                    candidate.against_name, " less max_drop)");
   if (passes) return found;
-  return Failed(candidate.version_name, found);
+  return Failed(candidate.version_name, found, choice.passed_over);
 }
 
 }  // namespace
@@ -200,17 +208,18 @@ absl::Status CheckRule(const PromotionRule& rule, std::string_view field) {
 }
 
 absl::StatusOr<std::string> Judge(const PromotionRule& rule, const Candidate& candidate) {
-  LBW_ASSIGN_OR_RETURN(const Evaluation* evaluation, NewestOf(rule, candidate));
-  const std::string& metric = rule.metric.empty() ? evaluation->metric : rule.metric;
-  if (rule.max_drop) return JudgeDrop(rule, candidate, *evaluation, metric);
-  LBW_ASSIGN_OR_RETURN(const double value, FigureOf(*evaluation, candidate.version_name, metric));
+  LBW_ASSIGN_OR_RETURN(const Choice choice, Choose(rule, candidate));
+  const Evaluation& evaluation = *choice.evaluation;
+  const std::string& metric = rule.metric.empty() ? evaluation.metric : rule.metric;
+  if (rule.max_drop) return JudgeDrop(rule, candidate, choice, metric);
+  LBW_ASSIGN_OR_RETURN(const double value, FigureOf(evaluation, candidate.version_name, metric));
   const double least = rule.min_value.value_or(0);
   const bool passes = value >= least;
   const auto texts = Both(value, least);
-  const std::string found = base::StrCat(metric, " ", Where(evaluation->dataset, evaluation->split),
+  const std::string found = base::StrCat(metric, " ", Where(evaluation.dataset, evaluation.split),
                                          ": ", texts.first, passes ? " >= " : " < ", texts.second);
   if (passes) return found;
-  return Failed(candidate.version_name, found);
+  return Failed(candidate.version_name, found, choice.passed_over);
 }
 
 }  // namespace lbw::registry

@@ -12,10 +12,13 @@
 
 namespace lbw::registry {
 
-// What the newest evaluation of the version on a dataset has to reach.
+// What the newest evaluation of the version on a dataset, made as the rule says, has to reach.
 struct PromotionRule {
   std::string dataset;
-  std::string split;   // "": any
+  std::optional<std::string> split;  // "": everything; none: any
+  // As Evaluation::options_json (how many pictures, which boxes): one that was asked otherwise does
+  // not count. None: any.
+  std::optional<std::string> options_json;
   std::string metric;  // "": the evaluation's own
   std::optional<double> min_value;
   std::optional<double> max_drop;  // below another version's on the same content, split, options
@@ -31,8 +34,8 @@ absl::Status CheckRule(const PromotionRule& rule, std::string_view field);
 struct Candidate {
   std::string version_name;  // "models/m/versions/3", for messages
   std::string against_name;  // "": the rule has none
-  // Pack of the dataset as it is now: evaluations on what stood under its name before do not count.
-  // "": not known (the dataset was deleted), any counts.
+  // Pack of the dataset, which is READY: evaluations on what stood under its name before do not
+  // count.
   std::string content;
   std::vector<Evaluation> evaluations;  // those of the version, newest first, any datasets
   std::vector<Evaluation> against;      // those of rule.against_version, likewise
@@ -41,8 +44,8 @@ struct Candidate {
 // Returns what was required and found: "map_50 on datasets/faces (val): 0.8957 >= 0.85". A drop may
 // exceed max_drop by 1e-9, so that decimal fractions mean what they say.
 // Errors: kFailedPrecondition - EVALUATION_MISSING (names version, dataset, split and metric, and
-// how to make one; says so where there is one on another content, split or with other options),
-// EVALUATION_FAILED (both figures and the limit).
+// how to make one), EVALUATION_FAILED (both figures and the limit). Either names the newest four
+// evaluations that were passed over, and why: another content, split or options.
 absl::StatusOr<std::string> Judge(const PromotionRule& rule, const Candidate& candidate);
 
 }  // namespace lbw::registry

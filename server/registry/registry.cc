@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "registry/aliases.h"
+#include "registry/ready_version.h"
 #include "registry/registry_rows.h"
 #include "registry/resolve.h"
 #include "store/paging.h"
@@ -38,14 +39,6 @@ absl::Status CheckName(std::string_view field, std::string_view name) {
                  base::StrCat(field, " must match [a-z0-9]([a-z0-9_.-]{0,62})"));
 }
 
-size_t TextBytes(const Version& version) {
-  size_t bytes = version.quantization_json.size() + version.report_json.size() +
-                 version.spec_json.size() + version.head_kind.size() + version.error.size();
-  for (const std::string& text : version.classes) bytes += text.size();
-  for (const std::string& text : version.import_notes) bytes += text.size();
-  return bytes;
-}
-
 absl::Status RequireCreating(const Version& version) {
   if (version.state == VersionState::kCreating) return absl::OkStatus();
   return Precondition(base::reason::kVersionNotReady,
@@ -64,6 +57,9 @@ class DatabaseRegistry final : public Registry {
   absl::StatusOr<Version> CreateVersion(const VersionDraft& draft) override;
   absl::StatusOr<Version> PublishVersion(const Version& version) override;
   absl::Status AbandonVersion(std::string_view model, int64_t number) override;
+  absl::StatusOr<Version> AddReadyVersion(Session& session, const MadeVersion& made) override {
+    return AddReadyVersionRow(session, limits_, made);
+  }
 
   absl::StatusOr<Model> GetModel(std::string_view model) override;
   absl::StatusOr<Version> GetVersion(std::string_view model, int64_t number) override;
@@ -162,29 +158,13 @@ absl::StatusOr<Version> DatabaseRegistry::CreateVersion(const VersionDraft& draf
   return Ask<Version>([&](Session& session) -> absl::StatusOr<Version> {
     LBW_ASSIGN_OR_RETURN(const ModelFacts facts, ReadFacts(session, draft.model));
     if (draft.parent) LBW_RETURN_IF_ERROR(RequireReady(facts, *draft.parent));
-    const auto versions = static_cast<int64_t>(facts.versions.size());
-    if (versions >= limits_.max_versions_per_model) {
-      return TooMany(base::StrCat("versions of ", base::ModelName(draft.model)), versions,
-                     limits_.max_versions_per_model);
-    }
-    LBW_ASSIGN_OR_RETURN(
-        const int64_t number,
-        Count(session, "SELECT next_version FROM models WHERE name = $1", {draft.model}));
-    LBW_RETURN_IF_ERROR(session
-                            .Execute("UPDATE models SET next_version = $2 WHERE name = $1",
-                                     {draft.model, number + 1})
-                            .status());
+    LBW_ASSIGN_OR_RETURN(const int64_t number, TakeNumber(session, limits_, facts));
     return Draft(session, draft, number);
   });
 }
 
 absl::StatusOr<Version> DatabaseRegistry::PublishVersion(const Version& version) {
-  const size_t bytes = TextBytes(version);
-  if (bytes > limits_.max_text_bytes) {
-    return Invalid("version", base::reason::kLimitExceeded,
-                   base::StrCat("the version's texts are too long: bytes=", bytes,
-                                " limit=", limits_.max_text_bytes));
-  }
+  LBW_RETURN_IF_ERROR(CheckTexts(limits_, version));
   return Ask<Version>([&](Session& session) -> absl::StatusOr<Version> {
     LBW_ASSIGN_OR_RETURN(const Version drafted,
                          registry::ReadVersion(session, version.model, version.number));

@@ -69,6 +69,19 @@ struct VersionDraft {
   std::string job;  // such a version stays CREATING when the server starts: its job goes on
 };
 
+// A version that a job made of another.
+struct MadeVersion {
+  std::string model;
+  int64_t parent = 0;
+  absl::Time parent_seen;  // a parent that is younger is not the one that the job read
+  bool quantized = true;
+  std::string bundle;  // sha256
+  uint64_t bundle_bytes = 0;
+  std::string quantization_json;
+  std::string report_json;
+  std::string job;
+};
+
 // Who moves an alias, and on what condition.
 struct AliasChange {
   std::vector<PromotionRule> require;  // all must hold, in the transaction that moves it
@@ -108,6 +121,14 @@ class Registry {
   // Gives up a version that could not be made: its row goes away, and the model's too when it was
   // created for it. Errors: kNotFound; kFailedPrecondition, VERSION_NOT_READY - it is not CREATING.
   virtual absl::Status AbandonVersion(std::string_view model, int64_t number) = 0;
+  // The next version of the model, READY at once, inside the transaction that ends the job which
+  // made it. Spec, classes, head and batch are the parent's. Makes the row of the bundle, whose
+  // blob is durable and held by the caller; the version references it. Errors:
+  // kFailedPrecondition, NOT_FOUND - the parent was deleted (it does not matter whether another
+  // has its name since); kFailedPrecondition, VERSION_NOT_READY - the parent;
+  // kResourceExhausted and kInvalidArgument, LIMIT_EXCEEDED.
+  virtual absl::StatusOr<Version> AddReadyVersion(store::Session& session,
+                                                  const MadeVersion& made) = 0;
 
   virtual absl::StatusOr<Model> GetModel(std::string_view model) = 0;
   virtual absl::StatusOr<Version> GetVersion(std::string_view model, int64_t number) = 0;

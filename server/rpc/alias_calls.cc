@@ -8,6 +8,8 @@
 #include "rpc/call.h"
 #include "rpc/convert.h"
 #include "rpc/convert_registry.h"
+#include "rpc/job_plan.h"
+#include "rpc/json.h"
 #include "rpc/model_service.h"
 #include "rpc/names.h"
 
@@ -46,7 +48,48 @@ absl::StatusOr<int64_t> AgainstOf(registry::Registry& registry, const v1::SetAli
   return version.number;
 }
 
-absl::Status SetAliasNow(registry::Registry& registry, const v1::SetAliasRequest& request,
+// The same error with its fields below another place of the request.
+absl::Status Moved(const absl::Status& status, std::string_view from, std::string_view to) {
+  const base::ErrorDetails details = base::GetErrorDetails(status);
+  base::Error error(status.code(), base::Reason{details.reason}, base::Std(status.message()));
+  for (const std::string& field : details.fields) {
+    const bool below = field.rfind(from, 0) == 0;
+    error.Field(below ? base::StrCat(to, std::string_view(field).substr(from.size())) : field);
+  }
+  return error;
+}
+
+// Which evaluations count: what the rule leaves out is as an evaluation of the version has it.
+absl::Status FillIn(const ServiceContext& context, const v1::PromotionRule& asked,
+                    std::string_view version, registry::PromotionRule& rule) {
+  v1::EvaluateSpec spec;
+  spec.set_version(std::string(version));
+  spec.set_dataset(asked.dataset());
+  spec.set_split(asked.split());
+  *spec.mutable_options() = asked.options();
+  LBW_ASSIGN_OR_RETURN(const v1::EvaluateSpec filled, FillInEvaluation(context, spec));
+  rule.split = filled.split();
+  rule.options_json = ToCanonicalJson(filled.options());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<registry::PromotionRule> RuleOf(const ServiceContext& context,
+                                               const v1::SetAliasRequest& request,
+                                               const AliasId& alias, int index) {
+  const v1::PromotionRule& asked = request.require(index);
+  const std::string field = base::StrCat("require[", index, "]");
+  LBW_RETURN_IF_ERROR(RefuseUnknownFields(asked, field));
+  LBW_ASSIGN_OR_RETURN(registry::PromotionRule rule, FromProto(asked, field));
+  if (!asked.against().empty()) {
+    LBW_ASSIGN_OR_RETURN(rule.against_version, AgainstOf(*context.registry, request, alias, index));
+  }
+  LBW_RETURN_IF_ERROR(registry::CheckRule(rule, field));
+  const absl::Status filled = FillIn(context, asked, request.version(), rule);
+  if (!filled.ok()) return Moved(filled, "spec.evaluate", field);
+  return rule;
+}
+
+absl::Status SetAliasNow(const ServiceContext& context, const v1::SetAliasRequest& request,
                          v1::Alias* response) {
   LBW_ASSIGN_OR_RETURN(const AliasId alias, ParseAlias(request.name(), "name"));
   LBW_ASSIGN_OR_RETURN(const VersionId version, ParseVersion(request.version(), "version"));
@@ -62,15 +105,12 @@ absl::Status SetAliasNow(registry::Registry& registry, const v1::SetAliasRequest
         .Field("require");
   }
   for (int i = 0; i < request.require_size(); ++i) {
-    LBW_ASSIGN_OR_RETURN(registry::PromotionRule rule,
-                         FromProto(request.require(i), base::StrCat("require[", i, "]")));
-    if (!request.require(i).against().empty()) {
-      LBW_ASSIGN_OR_RETURN(rule.against_version, AgainstOf(registry, request, alias, i));
-    }
+    LBW_ASSIGN_OR_RETURN(registry::PromotionRule rule, RuleOf(context, request, alias, i));
     change.require.push_back(std::move(rule));
   }
-  LBW_ASSIGN_OR_RETURN(const registry::Alias moved,
-                       registry.SetAlias(alias.model, alias.alias, version.number, change));
+  LBW_ASSIGN_OR_RETURN(
+      const registry::Alias moved,
+      context.registry->SetAlias(alias.model, alias.alias, version.number, change));
   ToProto(moved, response);
   return absl::OkStatus();
 }
@@ -94,7 +134,7 @@ grpc::ServerUnaryReactor* ModelService::SetAlias(grpc::CallbackServerContext* co
                                                  v1::Alias* response) {
   return RunUnary(context, *context_.short_work,
                   [this, request, response](const base::CancelToken&) {
-                    return SetAliasNow(*context_.registry, *request, response);
+                    return SetAliasNow(context_, *request, response);
                   });
 }
 

@@ -37,7 +37,8 @@ void RuleMatchesToProto(const model::QuantizeOutcome& outcome,
                         const std::vector<quant::LayerRule>& rules,
                         google::protobuf::RepeatedPtrField<v1::RuleMatch>* out);
 
-// What a version keeps as text: a ModelVersion with only report and rule_matches set, as protojson.
+// What a version keeps as text: a ModelVersion with only report and rule_matches set, as protojson;
+// room tasks writes the same of a version that a job made, with calibration beside them.
 std::string ReportToText(const model::QuantizeOutcome& outcome,
                          const std::vector<quant::LayerRule>& rules);
 std::string OptionsToText(const v1::QuantizationOptions& options);

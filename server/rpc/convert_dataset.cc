@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "rpc/answer_room.h"
 #include "rpc/convert.h"
 #include "rpc/json.h"
 #include "rpc/names.h"
@@ -120,7 +121,7 @@ absl::StatusOr<v1::CheckDatasetSpec> CheckSpecOf(const v1::CreateDatasetRequest&
 }
 
 absl::Status DefectsToProto(const registry::Dataset& dataset, const v1::ListDefectsRequest& request,
-                            int page_size, v1::ListDefectsResponse* out) {
+                            const DefectPage& page, v1::ListDefectsResponse* out) {
   // The stored text has this message's own form.
   v1::ListDefectsResponse all;
   MergeJson(dataset.defects_json, &all);
@@ -133,9 +134,10 @@ absl::Status DefectsToProto(const registry::Dataset& dataset, const v1::ListDefe
         base::StrCat("page_token is not one that this server gave: \"", request.page_token(), "\""),
         "page_token");
   }
+  AnswerRoom room(page.max_message_bytes);
   for (int i = first; i < all.defects_size(); ++i) {
     if (!request.kind().empty() && all.defects(i).kind() != request.kind()) continue;
-    if (out->defects_size() == page_size) {
+    if (out->defects_size() == page.size || !room.Takes(all.defects(i))) {
       out->set_next_page_token(base::StrCat(i));
       break;
     }

@@ -2,6 +2,7 @@
 #ifndef LBW_RPC_CONVERT_DATASET_H_
 #define LBW_RPC_CONVERT_DATASET_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -22,10 +23,15 @@ void ToProto(const registry::Dataset& dataset, v1::Dataset* out);
 // that is not among classes), both together too large for a job, submitter.
 absl::StatusOr<v1::CheckDatasetSpec> CheckSpecOf(const v1::CreateDatasetRequest& request);
 
-// One page of what the row keeps; kind "": all. The token is a place in the list.
+// One page of what the row keeps; kind "": all. The token is a place in the list. A page ends early
+// where a message has no room for more.
+struct DefectPage {
+  int size = 100;
+  uint64_t max_message_bytes = uint64_t{48} << 20;
+};
 // Errors: kInvalidArgument, BAD_ARGUMENT, field "page_token" - not one of this dataset.
 absl::Status DefectsToProto(const registry::Dataset& dataset, const v1::ListDefectsRequest& request,
-                            int page_size, v1::ListDefectsResponse* out);
+                            const DefectPage& page, v1::ListDefectsResponse* out);
 
 // Errors: kInvalidArgument, BAD_ARGUMENT - columns or rows above 12.
 absl::StatusOr<dataset::SheetOptions> FromProto(const v1::RenderDatasetRequest& request);

@@ -2,7 +2,9 @@
 
 #include "base/ids.h"
 #include "base/status.h"
+#include "rpc/answer_room.h"
 #include "rpc/convert.h"
+#include "rpc/convert_registry.h"
 #include "rpc/json.h"
 #include "rpc/status_mapping.h"
 #include "tasks/tasks.h"
@@ -24,11 +26,19 @@ bool ShowsError(const jobs::Job& job) {
 void SpecToProto(const jobs::Job& job, v1::JobSpec* out) {
   if (job.kind == tasks::kEvaluate) MergeJson(job.spec_json, out->mutable_evaluate());
   if (job.kind == tasks::kCheckDataset) MergeJson(job.spec_json, out->mutable_check_dataset());
+  if (job.kind == tasks::kQuantize) MergeJson(job.spec_json, out->mutable_quantize());
+  if (job.kind == tasks::kCompare) MergeJson(job.spec_json, out->mutable_compare());
 }
 
 void ResultToProto(const jobs::Job& job, bool details, v1::JobResult* out) {
   MergeJson(job.result_json, out);
+  if (out->has_evaluation()) DropUndefined(out->mutable_evaluation());
   if (out->has_evaluation() && !details) DropDetails(out->mutable_evaluation());
+  if (out->has_quantization() && !details) DropDetails(out->mutable_quantization());
+  if (out->has_comparison() && !details) DropDetails(out->mutable_comparison());
+  if (out->has_dataset()) {
+    ShrinkToFit(details ? kMostDatasetBytes : kMostListedDatasetBytes, out->mutable_dataset());
+  }
 }
 
 void TimesToProto(const jobs::Job& job, v1::Job* out) {
@@ -146,6 +156,18 @@ void DropDetails(v1::Evaluation* evaluation) {
       scores.clear_curve();
     }
   }
+}
+
+void DropDetails(v1::QuantizationResult* quantization) {
+  if (quantization->has_report()) quantization->mutable_report()->clear_tensors();
+  if (!quantization->has_calibration()) return;
+  quantization->mutable_calibration()->clear_layers();
+  quantization->mutable_calibration()->clear_activations();
+}
+
+void DropDetails(v1::Comparison* comparison) {
+  comparison->clear_values();
+  comparison->clear_compared();
 }
 
 }  // namespace lbw::rpc

@@ -16,8 +16,8 @@ v1::JobState ToProto(jobs::JobState state);
 
 struct JobView {
   int64_t max_attempts = 5;
-  // A result's curves and confusion are left out: an answer that holds many jobs, or comes many
-  // times, would not fit a message.
+  // Long lists of a result are left out (DropDetails): an answer that holds many jobs, or comes
+  // many times, would not fit a message.
   bool details = false;
 };
 void ToProto(const jobs::Job& job, const JobView& view, v1::Job* out);
@@ -28,6 +28,10 @@ void ToProto(const jobs::WorkerInfo& worker, bool alive, v1::Worker* out);
 
 // Drops curves and confusion of an evaluation.
 void DropDetails(v1::Evaluation* evaluation);
+// Drops tensors, layers and activation ranges.
+void DropDetails(v1::QuantizationResult* quantization);
+// Drops values and pictures.
+void DropDetails(v1::Comparison* comparison);
 
 }  // namespace lbw::rpc
 

@@ -9,6 +9,36 @@
 
 namespace lbw::rpc {
 
+namespace {
+
+bool IsUndefined(const v1::Evaluation& evaluation) {
+  const std::string& metric = evaluation.metric();
+  if (metric == "map_50") return evaluation.has_voc() && !evaluation.voc().has_map_50();
+  if (metric == "map_coco") return evaluation.has_coco() && !evaluation.coco().has_ap();
+  if (metric == "top1") {
+    return evaluation.has_classification() && !evaluation.classification().has_top1();
+  }
+  return false;
+}
+
+bool IsOfNothing(const v1::Evaluation& evaluation) {
+  const v1::EvaluationTimings& timings = evaluation.timings();
+  return evaluation.pictures() == 0 && timings.decode_ms() == 0 && timings.preprocess_ms() == 0 &&
+         timings.compute_ms() == 0 && timings.postprocess_ms() == 0;
+}
+
+}  // namespace
+
+void DropUndefined(v1::Evaluation* evaluation) {
+  if (evaluation->value() == 0 && IsUndefined(*evaluation)) evaluation->clear_value();
+  if (!evaluation->has_timings() || !IsOfNothing(*evaluation)) return;
+  v1::EvaluationTimings* timings = evaluation->mutable_timings();
+  timings->clear_decode_ms();
+  timings->clear_preprocess_ms();
+  timings->clear_compute_ms();
+  timings->clear_postprocess_ms();
+}
+
 void ToProto(const registry::Evaluation& evaluation, Detail detail, v1::Evaluation* out) {
   const bool full = detail == Detail::kFull && !evaluation.result_json.empty();
   MergeJson(full ? evaluation.result_json : evaluation.summary_json, out);
@@ -25,7 +55,9 @@ void ToProto(const registry::Evaluation& evaluation, Detail detail, v1::Evaluati
   if (!out->has_options()) MergeJson(evaluation.options_json, out->mutable_options());
   if (!evaluation.metric.empty()) out->set_metric(evaluation.metric);
   const auto value = evaluation.metrics.find(evaluation.metric);
+  out->clear_value();
   if (value != evaluation.metrics.end()) out->set_value(value->second);
+  DropUndefined(out);
 }
 
 void ToProto(const registry::AliasMove& move, v1::AliasMove* out) {
@@ -68,7 +100,6 @@ absl::StatusOr<registry::PromotionRule> FromProto(const v1::PromotionRule& rule,
                        base::ParseDatasetName(rule.dataset(), base::StrCat(field, ".dataset")));
   LBW_RETURN_IF_ERROR(CheckText(rule.split(), kMaxNameBytes, base::StrCat(field, ".split")));
   LBW_RETURN_IF_ERROR(CheckText(rule.metric(), kMaxNameBytes, base::StrCat(field, ".metric")));
-  result.split = rule.split();
   result.metric = rule.metric();
   if (rule.has_min_value()) result.min_value = rule.min_value();
   if (rule.has_max_drop()) result.max_drop = rule.max_drop();

@@ -21,7 +21,12 @@ void ToProto(const registry::Evaluation& evaluation, Detail detail, v1::Evaluati
 void ToProto(const registry::AliasMove& move, v1::AliasMove* out);
 void ToProto(const registry::Lineage& lineage, v1::Lineage* out);
 
-// Everything but against_version, which needs the registry; registry::CheckRule judges figures.
+// Leaves out figures that a row keeps as 0 though nothing defined them: the value of a metric that
+// the evaluation has no number for, milliseconds a picture of no pictures.
+void DropUndefined(v1::Evaluation* evaluation);
+
+// Everything but against_version, split and options_json, which need the registry's facts;
+// registry::CheckRule judges figures.
 // field: "require[0]". Errors: kInvalidArgument, BAD_NAME - dataset; BAD_ARGUMENT - split, metric.
 absl::StatusOr<registry::PromotionRule> FromProto(const v1::PromotionRule& rule,
                                                   std::string_view field);

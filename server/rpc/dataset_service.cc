@@ -14,6 +14,7 @@
 #include "dataset/pack.h"
 #include "jobs/queue.h"
 #include "registry/datasets.h"
+#include "rpc/answer_room.h"
 #include "rpc/call.h"
 #include "rpc/convert.h"
 #include "rpc/convert_dataset.h"
@@ -23,6 +24,11 @@
 
 namespace lbw::rpc {
 namespace {
+
+void Answer(const registry::Dataset& dataset, v1::Dataset* response) {
+  ToProto(dataset, response);
+  ShrinkToFit(kMostDatasetBytes, response);
+}
 
 absl::Status CreateNow(const ServiceContext& context, const v1::CreateDatasetRequest& request,
                        v1::Dataset* response) {
@@ -42,7 +48,7 @@ absl::Status CreateNow(const ServiceContext& context, const v1::CreateDatasetReq
   LBW_RETURN_IF_ERROR(context.queue->Create(draft, insert).status());
   LBW_ASSIGN_OR_RETURN(const registry::Dataset dataset,
                        context.datasets->Get(request.dataset_id()));
-  ToProto(dataset, response);
+  Answer(dataset, response);
   return absl::OkStatus();
 }
 
@@ -50,7 +56,7 @@ absl::Status GetNow(const ServiceContext& context, const v1::GetDatasetRequest& 
                     v1::Dataset* response) {
   LBW_ASSIGN_OR_RETURN(const std::string name, base::ParseDatasetName(request.name(), "name"));
   LBW_ASSIGN_OR_RETURN(const registry::Dataset dataset, context.datasets->Get(name));
-  ToProto(dataset, response);
+  Answer(dataset, response);
   return absl::OkStatus();
 }
 
@@ -59,10 +65,17 @@ absl::Status ListNow(const ServiceContext& context, const v1::ListDatasetsReques
   LBW_ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
   LBW_ASSIGN_OR_RETURN(const registry::Datasets::Page page,
                        context.datasets->List(page_size, request.page_token()));
-  for (const registry::Dataset& dataset : page.datasets) {
-    ToProto(dataset, response->add_datasets());
-  }
   response->set_next_page_token(page.next_token);
+  AnswerRoom room(context.limits.max_message_bytes);
+  for (size_t i = 0; i < page.datasets.size(); ++i) {
+    v1::Dataset one;
+    Answer(page.datasets[i], &one);
+    if (!room.Takes(one)) {
+      response->set_next_page_token(page.datasets[i - 1].name);  // as the registry has it
+      break;
+    }
+    one.Swap(response->add_datasets());
+  }
   return absl::OkStatus();
 }
 
@@ -83,16 +96,22 @@ absl::Status InUse(const std::string& dataset, const std::vector<std::string>& j
 
 absl::Status DeleteNow(const ServiceContext& context, const v1::DeleteDatasetRequest& request) {
   LBW_ASSIGN_OR_RETURN(const std::string name, base::ParseDatasetName(request.name(), "name"));
-  LBW_ASSIGN_OR_RETURN(const registry::Dataset dataset, context.datasets->Get(name));
-  LBW_ASSIGN_OR_RETURN(const std::vector<std::string> users,
-                       context.queue->ActiveUsersOf(request.name()));
-  if (!users.empty() && !request.force()) return InUse(request.name(), users);
-  LBW_RETURN_IF_ERROR(context.datasets->Delete(name));
-  // Nobody waits for its check any more. Jobs that read it fail when they look for it.
-  if (std::find(users.begin(), users.end(), dataset.job) != users.end()) {
-    const absl::Status cancelled = context.queue->Ask(dataset.job, jobs::Wish::kCancel).status();
-    if (!cancelled.ok()) base::LogInfo("check_not_cancelled", {{"error", cancelled}});
-  }
+  std::string check;  // that nobody waits for any more
+  // In the transaction that removes it: a job that is created on it meanwhile is seen here, or
+  // finds it gone.
+  const auto look = [&](store::Session& session, const registry::Dataset& dataset) -> absl::Status {
+    check.clear();
+    LBW_ASSIGN_OR_RETURN(const std::vector<std::string> users,
+                         jobs::ActiveUsersOf(session, request.name()));
+    if (!users.empty() && !request.force()) return InUse(request.name(), users);
+    if (std::find(users.begin(), users.end(), dataset.job) != users.end()) check = dataset.job;
+    return absl::OkStatus();
+  };
+  LBW_RETURN_IF_ERROR(context.datasets->Delete(name, look));
+  // Jobs that read it fail when they look for it.
+  if (check.empty()) return absl::OkStatus();
+  const absl::Status cancelled = context.queue->Ask(check, jobs::Wish::kCancel).status();
+  if (!cancelled.ok()) base::LogInfo("check_not_cancelled", {{"error", cancelled}});
   return absl::OkStatus();
 }
 
@@ -102,7 +121,7 @@ absl::Status ListDefectsNow(const ServiceContext& context, const v1::ListDefects
                        base::ParseDatasetName(request.dataset(), "dataset"));
   LBW_ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
   LBW_ASSIGN_OR_RETURN(const registry::Dataset dataset, context.datasets->Get(name));
-  return DefectsToProto(dataset, request, page_size, response);
+  return DefectsToProto(dataset, request, {page_size, context.limits.max_message_bytes}, response);
 }
 
 absl::Status RenderNow(const ServiceContext& context, const v1::RenderDatasetRequest& request,

@@ -5,11 +5,13 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "rpc/answer_room.h"
 #include "rpc/call.h"
 #include "rpc/convert.h"
 #include "rpc/convert_registry.h"
 #include "rpc/model_service.h"
 #include "rpc/names.h"
+#include "store/paging.h"
 
 namespace lbw::rpc {
 namespace {
@@ -28,17 +30,25 @@ absl::Status GetVersionNow(const ServiceContext& context, const v1::GetVersionRe
   return absl::OkStatus();
 }
 
-absl::Status ListEvaluationsNow(registry::Evaluations& evaluations,
+absl::Status ListEvaluationsNow(const ServiceContext& context,
                                 const v1::ListEvaluationsRequest& request,
                                 v1::ListEvaluationsResponse* response) {
   LBW_ASSIGN_OR_RETURN(const registry::Evaluations::Query query, QueryOf(request));
   LBW_ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
   LBW_ASSIGN_OR_RETURN(const registry::Evaluations::Page page,
-                       evaluations.List(query, page_size, request.page_token()));
-  for (const registry::Evaluation& evaluation : page.evaluations) {
-    ToProto(evaluation, Detail::kSummary, response->add_evaluations());
-  }
+                       context.evaluations->List(query, page_size, request.page_token()));
   response->set_next_page_token(page.next_token);
+  AnswerRoom room(context.limits.max_message_bytes);
+  for (size_t i = 0; i < page.evaluations.size(); ++i) {
+    v1::Evaluation one;
+    ToProto(page.evaluations[i], Detail::kSummary, &one);
+    if (!room.Takes(one)) {
+      const registry::Evaluation& last = page.evaluations[i - 1];
+      response->set_next_page_token(store::PageTokenBehind(last.create_time, last.id));
+      break;
+    }
+    one.Swap(response->add_evaluations());
+  }
   return absl::OkStatus();
 }
 
@@ -66,7 +76,7 @@ grpc::ServerUnaryReactor* ModelService::ListEvaluations(grpc::CallbackServerCont
                                                         v1::ListEvaluationsResponse* response) {
   return RunUnary(context, *context_.short_work,
                   [this, request, response](const base::CancelToken&) {
-                    return ListEvaluationsNow(*context_.evaluations, *request, response);
+                    return ListEvaluationsNow(context_, *request, response);
                   });
 }
 

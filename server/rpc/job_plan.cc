@@ -9,6 +9,8 @@
 #include "registry/datasets.h"
 #include "registry/evaluations.h"
 #include "registry/registry.h"
+#include "rpc/bundle_outline.h"
+#include "rpc/calibration_plan.h"
 #include "rpc/convert_dataset.h"
 #include "rpc/convert_registry.h"
 #include "rpc/job_spec.h"
@@ -43,6 +45,14 @@ absl::StatusOr<EvaluateFacts> ReadFacts(const ServiceContext& context,
   return facts;
 }
 
+absl::StatusOr<JobPlan::Dataset> DatasetOf(const v1::Dataset& dataset) {
+  JobPlan::Dataset planned;
+  LBW_ASSIGN_OR_RETURN(planned.name, base::ParseDatasetName(dataset.name(), "dataset"));
+  LBW_ASSIGN_OR_RETURN(planned.pack,
+                       base::ParseArtifactName(dataset.pack_artifact(), "pack_artifact"));
+  return planned;
+}
+
 std::vector<double> MeasuredMs(registry::Evaluations& evaluations, const registry::Version& version,
                                uint32_t threads) {
   registry::Evaluations::Query query;
@@ -67,11 +77,15 @@ std::vector<double> MeasuredMs(registry::Evaluations& evaluations, const registr
 absl::StatusOr<JobPlan> PlanJob(const ServiceContext& context,
                                 const v1::CreateJobRequest& request) {
   LBW_RETURN_IF_ERROR(CheckCreateRequest(request));
+  if (request.spec().has_quantize()) return PlanQuantize(context, request);
+  if (request.spec().has_compare()) return PlanCompare(context, request);
   const v1::EvaluateSpec& asked = request.spec().evaluate();
   LBW_ASSIGN_OR_RETURN(const EvaluateFacts facts, ReadFacts(context, asked));
   LBW_ASSIGN_OR_RETURN(const v1::EvaluateSpec filled, FillIn(asked, facts));
   JobPlan plan;
   plan.draft = DraftOf(request, filled, facts);
+  LBW_ASSIGN_OR_RETURN(JobPlan::Dataset dataset, DatasetOf(facts.dataset));
+  plan.datasets.push_back(std::move(dataset));
   plan.bundle = facts.version.bundle;
   plan.bundle_bytes = facts.version.bundle_bytes;
   plan.pictures = PicturesOf(filled, facts.dataset);
@@ -80,9 +94,29 @@ absl::StatusOr<JobPlan> PlanJob(const ServiceContext& context,
   return plan;
 }
 
+absl::StatusOr<v1::EvaluateSpec> FillInEvaluation(const ServiceContext& context,
+                                                  const v1::EvaluateSpec& asked) {
+  LBW_ASSIGN_OR_RETURN(const EvaluateFacts facts, ReadFacts(context, asked));
+  return FillIn(asked, facts);
+}
+
+absl::Status CheckStillThere(store::Session& session, const JobPlan& plan) {
+  for (const JobPlan::Dataset& planned : plan.datasets) {
+    LBW_ASSIGN_OR_RETURN(const registry::Dataset now,
+                         registry::RequireReadyDataset(session, planned.name));
+    if (now.pack_artifact == planned.pack) continue;
+    return base::Error(absl::StatusCode::kFailedPrecondition, base::reason::kDatasetNotReady,
+                       base::StrCat(base::DatasetName(planned.name),
+                                    " was made anew while the job was being created: pack=",
+                                    planned.pack, " now=", now.pack_artifact, "; ask again"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<tasks::Estimate> EstimateOf(const ServiceContext& context, const JobPlan& plan) {
   LBW_ASSIGN_OR_RETURN(const auto reader, context.artifacts->OpenArtifact(plan.bundle));
-  LBW_ASSIGN_OR_RETURN(const model::Model model, model::ReadBundle(*reader));
+  LBW_ASSIGN_OR_RETURN(const model::Model model, ReadBundleOutline(*reader));
+  if (plan.estimate) return plan.estimate(model);
   tasks::EstimateInput input;
   input.model = &model;
   input.bundle_bytes = plan.bundle_bytes;

@@ -1,11 +1,12 @@
-// From what a caller asks to a job: reads the facts that the spec needs, and the bundle for its
-// estimate.
+// From what a caller asks to a job: reads the facts that the spec needs, and of the bundle what its
+// estimate needs.
 //
 // Threads: every function blocks on the database or the disk; safe to call concurrently.
 #ifndef LBW_RPC_JOB_PLAN_H_
 #define LBW_RPC_JOB_PLAN_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,26 +14,45 @@
 #include "absl/status/statusor.h"
 #include "jobs/job.h"
 #include "lbw/v1/job.pb.h"
+#include "model/model.h"
 #include "rpc/services.h"
+#include "store/database.h"
 #include "tasks/estimate.h"
 
 namespace lbw::rpc {
 
 struct JobPlan {
   jobs::JobDraft draft;
+  // That the job reads, as they were when it was planned.
+  struct Dataset {
+    std::string name;
+    std::string pack;  // sha256
+  };
+  std::vector<Dataset> datasets;
   // For the estimate
   std::string bundle;  // sha256
   uint64_t bundle_bytes = 0;
   uint64_t pictures = 0;
   int threads = 1;
   std::vector<double> measured_ms;  // a picture, of earlier evaluations with the same threads
+  // Set for kinds other than evaluate, and then decides: of the outline of `bundle`.
+  std::function<absl::StatusOr<tasks::Estimate>(const model::Model& outline)> estimate;
 };
 
 // Errors: those of CheckCreateRequest, FillIn, Registry::Resolve and Datasets::RequireReady, with
 // the request's fields.
 absl::StatusOr<JobPlan> PlanJob(const ServiceContext& context, const v1::CreateJobRequest& request);
 
-// Reads the bundle. Errors: the store's; EstimateEvaluation's.
+// An evaluation with everything filled in, as a job would have it; nothing is created. Errors:
+// those of PlanJob, with fields that begin with "spec.evaluate".
+absl::StatusOr<v1::EvaluateSpec> FillInEvaluation(const ServiceContext& context,
+                                                  const v1::EvaluateSpec& asked);
+
+// For the transaction that creates the job: what it was planned on is still there. Errors: those of
+// Datasets::RequireReady; kFailedPrecondition, DATASET_NOT_READY - made anew meanwhile.
+absl::Status CheckStillThere(store::Session& session, const JobPlan& plan);
+
+// Reads the bundle's header, never its weights. Errors: the store's; EstimateEvaluation's.
 absl::StatusOr<tasks::Estimate> EstimateOf(const ServiceContext& context, const JobPlan& plan);
 
 // The job as it would be created, for validate_only: no name, no times.

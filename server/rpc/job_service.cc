@@ -1,7 +1,8 @@
 #include "rpc/job_service.h"
 
-#include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,12 +11,15 @@
 #include "base/status.h"
 #include "jobs/queue.h"
 #include "jobs/runner.h"
+#include "rpc/answer_room.h"
 #include "rpc/call.h"
 #include "rpc/convert.h"
 #include "rpc/convert_job.h"
 #include "rpc/job_plan.h"
 #include "rpc/job_spec.h"
 #include "rpc/json.h"
+#include "rpc/request_digest.h"
+#include "store/paging.h"
 
 namespace lbw::rpc {
 namespace {
@@ -27,79 +31,55 @@ JobView View(const ServiceContext& context, bool details) {
   return view;
 }
 
-// Two steps on two pools with one answer.
-class CreateCall {
- public:
-  CreateCall(const ServiceContext& context, const v1::CreateJobRequest& request, v1::Job* response)
-      : context_(context), request_(request), response_(response) {}
-
-  absl::Status Plan() {
-    LBW_ASSIGN_OR_RETURN(plan_, PlanJob(context_, request_));
+// A job is created without an estimate rather than not at all.
+absl::Status AddEstimate(const ServiceContext& context, const v1::CreateJobRequest& request,
+                         JobPlan& plan) {
+  const absl::StatusOr<tasks::Estimate> estimate = EstimateOf(context, plan);
+  if (estimate.ok()) {
+    plan.draft.estimate_json = ToJson(ToProto(*estimate));
     return absl::OkStatus();
   }
-  bool WantsEstimate() const {
-    return request_.validate_only() || context_.long_work->queued() == 0;
-  }
-  // A job is created without an estimate rather than not at all.
-  absl::Status Estimate() {
-    const absl::StatusOr<tasks::Estimate> estimate = EstimateOf(context_, plan_);
-    if (estimate.ok()) {
-      plan_.draft.estimate_json = ToJson(ToProto(*estimate));
-    } else if (request_.validate_only()) {
-      return estimate.status();
-    } else {
-      base::LogWarning("estimate_failed", {{"error", estimate.status()}});
-    }
-    return absl::OkStatus();
-  }
-  absl::Status Create() {
-    if (request_.validate_only()) {
-      ToProto(PreviewOf(plan_.draft), View(context_, true), response_);
-      response_->clear_name();
-      response_->clear_create_time();
-      response_->clear_update_time();
-      return absl::OkStatus();
-    }
-    LBW_ASSIGN_OR_RETURN(const jobs::Job job, context_.queue->Create(plan_.draft));
-    ToProto(job, View(context_, true), response_);
-    return absl::OkStatus();
-  }
-  bool validate_only() const { return request_.validate_only(); }
-
- private:
-  const ServiceContext& context_;
-  const v1::CreateJobRequest& request_;
-  v1::Job* const response_;
-  JobPlan plan_;
-};
-
-void EstimateAndCreate(UnaryCall* call, const base::CancelToken& token, CreateCall& create) {
-  absl::Status status = token.Check();
-  if (status.ok()) status = create.Estimate();
-  if (status.ok()) status = token.Check();
-  if (status.ok()) status = create.Create();
-  call->Finish(ToGrpcStatus(status));
+  if (request.validate_only()) return estimate.status();
+  base::LogWarning("estimate_failed", {{"error", estimate.status()}});
+  return absl::OkStatus();
 }
 
-void PlanAndGoOn(UnaryCall* call, const base::CancelToken& token, base::ThreadPool& long_work,
-                 const std::shared_ptr<CreateCall>& create) {
-  absl::Status status = token.Check();
-  if (status.ok()) status = create->Plan();
-  if (status.ok() && create->WantsEstimate()) {
-    const std::shared_ptr<PoolPlace> place = call->shared_place();
-    const absl::Status queued =
-        place->Enter(long_work, [call, token, create] { EstimateAndCreate(call, token, *create); });
-    if (queued.ok()) {
-      // It may have been given up between the two pools, when it had no place to leave. Unless it
-      // leaves here, the call is the other pool's now.
-      if (token.Check().ok() || !place->Leave()) return;
-      status = LeftTheQueue();
-    } else if (create->validate_only()) {
-      status = queued;
-    }
+// The job that this request made before.
+absl::StatusOr<std::optional<jobs::Job>> FindEarlier(const ServiceContext& context,
+                                                     const v1::CreateJobRequest& request,
+                                                     const std::string& digest) {
+  if (request.request_id().empty() || request.validate_only()) return std::optional<jobs::Job>();
+  return context.queue->FindByRequest({request.submitter(), request.request_id(), digest});
+}
+
+absl::StatusOr<jobs::Job> MakeJob(const ServiceContext& context,
+                                  const v1::CreateJobRequest& request,
+                                  const base::CancelToken& token) {
+  LBW_RETURN_IF_ERROR(CheckCreateRequest(request));
+  const std::string digest = DigestOf(request);
+  // Before anything that the request names is looked up: it may have moved, or be gone.
+  LBW_ASSIGN_OR_RETURN(std::optional<jobs::Job> earlier, FindEarlier(context, request, digest));
+  if (earlier.has_value()) return *std::move(earlier);
+  LBW_ASSIGN_OR_RETURN(JobPlan plan, PlanJob(context, request));
+  plan.draft.request_digest = digest;
+  LBW_RETURN_IF_ERROR(AddEstimate(context, request, plan));
+  if (request.validate_only()) return PreviewOf(plan.draft);
+  LBW_RETURN_IF_ERROR(token.Check());
+  return context.queue->Create(plan.draft, [&plan](store::Session& session, std::string_view) {
+    return CheckStillThere(session, plan);
+  });
+}
+
+absl::Status CreateNow(const ServiceContext& context, const v1::CreateJobRequest& request,
+                       const base::CancelToken& token, v1::Job* response) {
+  LBW_ASSIGN_OR_RETURN(const jobs::Job job, MakeJob(context, request, token));
+  ToProto(job, View(context, true), response);
+  if (request.validate_only()) {
+    response->clear_name();
+    response->clear_create_time();
+    response->clear_update_time();
   }
-  if (status.ok()) status = create->Create();
-  call->Finish(ToGrpcStatus(status));
+  return absl::OkStatus();
 }
 
 absl::Status AskNow(const ServiceContext& context, const std::string& name, jobs::Wish wish,
@@ -120,10 +100,18 @@ absl::Status ListJobsNow(const ServiceContext& context, const v1::ListJobsReques
   LBW_ASSIGN_OR_RETURN(const jobs::JobFilter filter, jobs::ParseFilter(request.filter()));
   LBW_ASSIGN_OR_RETURN(const jobs::Queue::Page page,
                        context.queue->List(filter, page_size, request.page_token()));
-  for (const jobs::Job& job : page.jobs) {
-    ToProto(job, View(context, false), response->add_jobs());
-  }
   response->set_next_page_token(page.next_token);
+  AnswerRoom room(context.limits.max_message_bytes);
+  for (size_t i = 0; i < page.jobs.size(); ++i) {
+    v1::Job one;
+    ToProto(page.jobs[i], View(context, false), &one);
+    if (!room.Takes(one)) {
+      const jobs::Job& last = page.jobs[i - 1];
+      response->set_next_page_token(store::PageTokenBehind(last.create_time, last.id));
+      break;
+    }
+    one.Swap(response->add_jobs());
+  }
   return absl::OkStatus();
 }
 
@@ -142,19 +130,10 @@ absl::Status ListCheckpointsNow(jobs::Queue& queue, const v1::ListCheckpointsReq
 grpc::ServerUnaryReactor* JobService::CreateJob(grpc::CallbackServerContext* context,
                                                 const v1::CreateJobRequest* request,
                                                 v1::Job* response) {
-  auto* call = new UnaryCall;
-  const base::CancelToken token = MakeToken(call->cancelled(), *context);
-  auto create = std::make_shared<CreateCall>(context_, *request, response);
-  const absl::Status queued = call->place().Enter(
-      *context_.short_work,
-      [this, call, token, create] { PlanAndGoOn(call, token, *context_.long_work, create); });
-  // gRPC acts on Finish only after the handler has returned: the call is still here.
-  if (!queued.ok()) {
-    call->Finish(ToGrpcStatus(queued));
-  } else if (call->cancelled()->load() && call->place().Leave()) {
-    call->Finish(ToGrpcStatus(LeftTheQueue()));
-  }
-  return call;
+  return RunUnary(context, *context_.short_work,
+                  [this, request, response](const base::CancelToken& token) {
+                    return CreateNow(context_, *request, token, response);
+                  });
 }
 
 grpc::ServerUnaryReactor* JobService::GetJob(grpc::CallbackServerContext* context,

@@ -114,7 +114,7 @@ absl::Status Artifacts::Delete(std::string_view sha256) {
   return absl::OkStatus();
 }
 
-absl::Status Artifacts::Collect(std::string_view sha256) {
+absl::Status Artifacts::Collect(std::string_view sha256, absl::Time spare_from) {
   LBW_ASSIGN_OR_RETURN(const std::unique_ptr<BlobStore::Hold> hold,
                        blobs_.Acquire(BlobStore::Access::kUnlink));
   // Another process may have brought the row back since it was marked.
@@ -125,7 +125,8 @@ absl::Status Artifacts::Collect(std::string_view sha256) {
     return absl::OkStatus();
   }));
   if (!marked) return absl::OkStatus();
-  LBW_RETURN_IF_ERROR(blobs_.Remove(sha256));
+  LBW_ASSIGN_OR_RETURN(const std::optional<absl::Time> modified, blobs_.ModifiedTime(sha256));
+  if (!modified || *modified < spare_from) LBW_RETURN_IF_ERROR(blobs_.Remove(sha256));
   return database_.Transaction([&](Session& session) { return DropDeleting(session, sha256); });
 }
 
@@ -139,15 +140,16 @@ absl::Status Artifacts::CollectIfMarked(std::string_view sha256) {
   return marked ? Collect(sha256) : absl::OkStatus();
 }
 
-absl::Status Artifacts::MarkAndCollect(
-    const std::string& sha256, const std::function<absl::StatusOr<bool>(Session&)>& wanted) {
+absl::Status Artifacts::MarkAndCollect(const std::string& sha256,
+                                       const std::function<absl::StatusOr<bool>(Session&)>& wanted,
+                                       absl::Time spare_from) {
   const KeyedMutex::Guard digest_lock(digests_, sha256);
   bool doomed = false;
   LBW_RETURN_IF_ERROR(database_.Transaction([&](Session& session) -> absl::Status {
     LBW_ASSIGN_OR_RETURN(doomed, wanted(session));
     return doomed ? MarkDeleting(session, sha256) : absl::OkStatus();
   }));
-  return doomed ? Collect(sha256) : absl::OkStatus();
+  return doomed ? Collect(sha256, spare_from) : absl::OkStatus();
 }
 
 absl::Status Artifacts::CollectDeleting() {
@@ -180,28 +182,30 @@ absl::Status Artifacts::Sweep(absl::Duration age) {
                 {cutoff_us}));
     return absl::OkStatus();
   }));
+  const absl::Time cutoff = absl::FromUnixMicros(cutoff_us);
   for (const std::string& sha256 : bundles) {
-    LBW_RETURN_IF_ERROR(MarkAndCollect(sha256, [&](Session& session) -> absl::StatusOr<bool> {
+    const auto unwanted = [&](Session& session) -> absl::StatusOr<bool> {
       LBW_ASSIGN_OR_RETURN(const std::optional<ArtifactRow> row, FindArtifact(session, sha256));
       if (!row || row->deleting || row->origin != ArtifactOrigin::kBundle) return false;
       LBW_ASSIGN_OR_RETURN(const std::optional<std::string> owner, AnyReference(session, sha256));
-      return !owner.has_value() && absl::ToUnixMicros(row->artifact.create_time) < cutoff_us;
-    }));
+      return !owner.has_value() && row->artifact.create_time < cutoff;
+    };
+    LBW_RETURN_IF_ERROR(MarkAndCollect(sha256, unwanted, cutoff));
   }
   LBW_ASSIGN_OR_RETURN(const std::vector<BlobStore::Listed> blobs, blobs_.List());
   for (const BlobStore::Listed& blob : blobs) {
-    if (absl::ToUnixMicros(blob.modified) >= cutoff_us) continue;
-    LBW_RETURN_IF_ERROR(MarkAndCollect(blob.sha256, [&](Session& session) -> absl::StatusOr<bool> {
+    if (blob.modified >= cutoff) continue;
+    const auto stray = [&](Session& session) -> absl::StatusOr<bool> {
       LBW_ASSIGN_OR_RETURN(const std::optional<ArtifactRow> row,
                            FindArtifact(session, blob.sha256));
       if (row) return false;
-      ArtifactRow stray;
-      stray.artifact.sha256 = blob.sha256;
-      stray.artifact.size_bytes = blob.size_bytes;
-      LBW_RETURN_IF_ERROR(
-          PutArtifact(session, stray).status());  // so that the mark has a row to stand in
+      ArtifactRow mark;  // so that the mark has a row to stand in
+      mark.artifact.sha256 = blob.sha256;
+      mark.artifact.size_bytes = blob.size_bytes;
+      LBW_RETURN_IF_ERROR(PutArtifact(session, mark).status());
       return true;
-    }));
+    };
+    LBW_RETURN_IF_ERROR(MarkAndCollect(blob.sha256, stray, cutoff));
   }
   return absl::OkStatus();
 }

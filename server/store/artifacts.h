@@ -49,19 +49,22 @@ class Artifacts {
   // Finishes what is marked DELETING.
   absl::Status CollectDeleting();
   // Marks and collects bundles without a reference and blobs without a row that are older than
-  // `age`.
+  // `age`. The bytes of either stay, without a row, where they were committed again since: somebody
+  // is about to give them one.
   absl::Status Sweep(absl::Duration age);
 
   BlobStore& blobs() { return blobs_; }
 
  private:
-  // Unlinks and drops one if it is marked still. Its digest's lock must be held.
-  absl::Status Collect(std::string_view sha256);
+  // Unlinks and drops one if it is marked still. Its digest's lock must be held. Bytes that were
+  // written at spare_from or later stay.
+  absl::Status Collect(std::string_view sha256, absl::Time spare_from = absl::InfiniteFuture());
   // The same, without waiting for other processes where it is not marked.
   absl::Status CollectIfMarked(std::string_view sha256);
   // Takes the lock, asks `wanted` in a transaction that also marks, and collects.
   absl::Status MarkAndCollect(const std::string& sha256,
-                              const std::function<absl::StatusOr<bool>(Session&)>& wanted);
+                              const std::function<absl::StatusOr<bool>(Session&)>& wanted,
+                              absl::Time spare_from = absl::InfiniteFuture());
 
   Database& database_;
   BlobStore& blobs_;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +33,8 @@ class BlobWriter : public base::ByteSink {
   // only names the blob.
   virtual absl::StatusOr<BlobInfo> Seal() = 0;
   // Makes it durable under its digest (seals first where that was not done); an existing blob of
-  // the same digest is kept and is as good. Asking again answers the same.
+  // the same digest is kept, is as good, and counts as modified now: no sweep takes it for one that
+  // nobody wants any more. Asking again answers the same.
   virtual absl::StatusOr<BlobInfo> Commit() = 0;
 };
 
@@ -48,6 +50,8 @@ class BlobStore {
   virtual absl::StatusOr<std::unique_ptr<base::RandomAccessReader>> Open(
       std::string_view sha256) const = 0;
   virtual absl::StatusOr<bool> Exists(std::string_view sha256) const = 0;
+  // When it was written, or committed again. None: it is not there.
+  virtual absl::StatusOr<std::optional<absl::Time>> ModifiedTime(std::string_view sha256) const = 0;
   // OK when it is not there.
   virtual absl::Status Remove(std::string_view sha256) = 0;
   // Who makes a row for a blob holds kName from before it looks whether the blob is there until the

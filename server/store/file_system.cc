@@ -142,6 +142,12 @@ class MachineFileSystem final : public FileSystem {
     return absl::OkStatus();
   }
 
+  absl::Status Touch(const std::string& path) override {
+    if (::utimensat(AT_FDCWD, path.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) != 0)
+      return SystemError("touch", path, errno);
+    return absl::OkStatus();
+  }
+
   absl::StatusOr<FileInfo> Stat(const std::string& path) const override {
     struct stat info {};
     if (::lstat(path.c_str(), &info) != 0) return SystemError("look at", path, errno);

@@ -65,6 +65,8 @@ class FileSystem {
   // Replaces what stands at `to`. Both on one file system.
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
   virtual absl::Status Remove(const std::string& path) = 0;
+  // It was modified now. Errors: kNotFound.
+  virtual absl::Status Touch(const std::string& path) = 0;
   virtual absl::StatusOr<FileInfo> Stat(const std::string& path) const = 0;
   // Files and folders in a folder, in no order.
   virtual absl::StatusOr<std::vector<FileInfo>> List(const std::string& folder) const = 0;

@@ -69,13 +69,17 @@ class FolderBlobStore::Writer final : public BlobWriter {
   absl::StatusOr<BlobInfo> Commit() override {
     LBW_ASSIGN_OR_RETURN(const BlobInfo info, Seal());
     if (committed_) return info;
-    LBW_ASSIGN_OR_RETURN(const bool exists, store_.Exists(info.sha256));
-    if (exists) {
+    // Between finding an old blob and making it young nobody may unlink it.
+    LBW_ASSIGN_OR_RETURN(const std::unique_ptr<Hold> hold, store_.Acquire(Access::kName));
+    const absl::Status touched = store_.files_.Touch(store_.PathOf(info.sha256));
+    if (touched.ok()) {
       // Whoever renamed it may not have synced its folder yet.
       LBW_RETURN_IF_ERROR(store_.files_.SyncFolder(Folder(store_.PathOf(info.sha256))));
       LBW_RETURN_IF_ERROR(RemoveIfThere(store_.files_, path_));
-    } else {
+    } else if (absl::IsNotFound(touched)) {
       LBW_RETURN_IF_ERROR(store_.MoveIntoPlace(path_, info.sha256));
+    } else {
+      return touched;
     }
     committed_ = true;
     return info;
@@ -210,6 +214,15 @@ absl::StatusOr<bool> FolderBlobStore::Exists(std::string_view sha256) const {
   if (absl::IsNotFound(info.status())) return false;
   LBW_RETURN_IF_ERROR(info.status());
   return true;
+}
+
+absl::StatusOr<std::optional<absl::Time>> FolderBlobStore::ModifiedTime(
+    std::string_view sha256) const {
+  if (!base::IsSha256Hex(sha256)) return std::optional<absl::Time>();
+  const absl::StatusOr<FileInfo> info = files_.Stat(PathOf(sha256));
+  if (absl::IsNotFound(info.status())) return std::optional<absl::Time>();
+  LBW_RETURN_IF_ERROR(info.status());
+  return std::optional<absl::Time>(info->modified);
 }
 
 absl::Status FolderBlobStore::Remove(std::string_view sha256) {

@@ -5,12 +5,14 @@
 //             or a temporary file. Open removes temporary files that no process is writing (a
 //             writer holds a lock on its own): several processes may use a folder.
 // Threads:    every method may be called concurrently. A Remove beside a Commit of the same digest:
-// either may come last; who needs an
-//             order keeps it (the artifact store holds a lock a digest).
+//             either may come last; who needs an order keeps it (the artifact store holds a lock a
+//             digest). Commit takes Access::kName by itself, also where its caller holds it: who
+//             holds kUnlink never commits.
 #ifndef LBW_STORE_FOLDER_BLOB_STORE_H_
 #define LBW_STORE_FOLDER_BLOB_STORE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +35,7 @@ class FolderBlobStore final : public BlobStore {
   absl::StatusOr<std::unique_ptr<base::RandomAccessReader>> Open(
       std::string_view sha256) const override;
   absl::StatusOr<bool> Exists(std::string_view sha256) const override;
+  absl::StatusOr<std::optional<absl::Time>> ModifiedTime(std::string_view sha256) const override;
   absl::Status Remove(std::string_view sha256) override;
   absl::StatusOr<std::vector<Listed>> List() const override;
   absl::StatusOr<std::unique_ptr<Hold>> Acquire(Access access) override;

@@ -258,6 +258,15 @@ constexpr std::array<std::string_view, 31> kJobs = {
     "subject, '', '[]' FROM aliases",
 };
 
+// What a caller sent, so that its retry is known whatever it would be filled in with by then; the
+// number of a job's state changes, so that they are bounded without being counted.
+constexpr std::array<std::string_view, 3> kRequests = {
+    "ALTER TABLE jobs ADD COLUMN request_digest TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE jobs ADD COLUMN state_events BIGINT NOT NULL DEFAULT 0",
+    "UPDATE jobs SET state_events = (SELECT COUNT(*) FROM job_events WHERE job = jobs.id AND "
+    "is_state = 1)",
+};
+
 constexpr std::string_view kCreateTable =
     "CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, "
     "applied_us BIGINT NOT NULL)";
@@ -309,9 +318,10 @@ absl::Status ApplyNext(Session& session, absl::Span<const Migration> migrations,
 }  // namespace
 
 absl::Span<const Migration> Migrations() {
-  static constexpr std::array<Migration, 2> kAll = {
+  static constexpr std::array<Migration, 3> kAll = {
       {{1, "artifacts, uploads, models", kFirst},
-       {2, "jobs, datasets, evaluations, alias history", kJobs}}};
+       {2, "jobs, datasets, evaluations, alias history", kJobs},
+       {3, "digests of requests, counts of state events", kRequests}}};
   return kAll;
 }
 

@@ -86,17 +86,26 @@ class Pacer {
   base::Stopwatch watch_;
 };
 
-// Appends pictures to a scratch file; their offsets are those of the finished list.
+// Appends pictures to a scratch file that goes with the object; their offsets are those of the
+// finished list.
 class PictureFile {
  public:
-  static absl::StatusOr<PictureFile> Create(const std::string& path) {
-    PictureFile pictures;
-    pictures.path_ = path;
-    LBW_ASSIGN_OR_RETURN(pictures.file_, store::RealFileSystem().OpenFile(
-                                             path, store::FileSystem::Open::kCreateNew));
-    return pictures;
+  static absl::StatusOr<std::unique_ptr<PictureFile>> Create(const std::string& path,
+                                                             dataset::DiskRoom& room) {
+    LBW_ASSIGN_OR_RETURN(
+        std::unique_ptr<store::File> file,
+        store::RealFileSystem().OpenFile(path, store::FileSystem::Open::kCreateNew));
+    return std::unique_ptr<PictureFile>(new PictureFile(path, std::move(file), room));
   }
-  absl::Status Append(std::string_view encoded) {
+  ~PictureFile() {
+    file_.reset();
+    store::RemoveIfThere(store::RealFileSystem(), path_).IgnoreError();  // the worker removes all
+  }
+  PictureFile(const PictureFile&) = delete;
+  PictureFile& operator=(const PictureFile&) = delete;
+
+  absl::Status Append(const std::string& name, std::string_view encoded) {
+    LBW_RETURN_IF_ERROR(room_.Take(encoded.size(), name));
     LBW_RETURN_IF_ERROR(file_->WriteAt(size_, base::AsBytes(encoded)));
     offsets_.push_back(size_);
     size_ += encoded.size();
@@ -106,18 +115,121 @@ class PictureFile {
     return store::RealFileSystem().OpenReader(path_);
   }
   const std::vector<uint64_t>& offsets() const { return offsets_; }
+  uint64_t size() const { return size_; }
 
  private:
-  std::string path_;
+  PictureFile(std::string path, std::unique_ptr<store::File> file, dataset::DiskRoom& room)
+      : path_(std::move(path)), room_(room), file_(std::move(file)) {}
+
+  const std::string path_;
+  dataset::DiskRoom& room_;
   std::unique_ptr<store::File> file_;
   std::vector<uint64_t> offsets_;
   uint64_t size_ = 0;
 };
 
-absl::StatusOr<store::BlobInfo> WriteBlob(store::BlobStore& blobs, std::string_view bytes) {
-  LBW_ASSIGN_OR_RETURN(const auto blob, blobs.NewBlob());
-  LBW_RETURN_IF_ERROR(blob->Append(base::AsBytes(bytes)));
-  return blob->Commit();
+// A blob that asks for room before it grows.
+class RoomyBlob final : public base::ByteSink {
+ public:
+  static absl::StatusOr<std::unique_ptr<RoomyBlob>> Create(store::BlobStore& blobs,
+                                                           dataset::DiskRoom& room,
+                                                           std::string what) {
+    LBW_ASSIGN_OR_RETURN(std::unique_ptr<store::BlobWriter> blob, blobs.NewBlob());
+    return std::make_unique<RoomyBlob>(std::move(blob), room, std::move(what));
+  }
+  RoomyBlob(std::unique_ptr<store::BlobWriter> blob, dataset::DiskRoom& room, std::string what)
+      : room_(room), what_(std::move(what)), blob_(std::move(blob)) {}
+
+  absl::Status Append(absl::Span<const std::byte> data) override {
+    LBW_RETURN_IF_ERROR(room_.Take(data.size(), what_));
+    return blob_->Append(data);
+  }
+  absl::StatusOr<store::BlobInfo> Seal() { return blob_->Seal(); }
+  absl::Status Commit() { return blob_->Commit().status(); }
+
+ private:
+  dataset::DiskRoom& room_;
+  const std::string what_;
+  std::unique_ptr<store::BlobWriter> blob_;
+};
+
+// The blobs of a check: named together at the end, so that one that fails leaves none of them.
+class Blobs {
+ public:
+  Blobs(store::BlobStore& blobs, dataset::DiskRoom& room) : blobs_(blobs), room_(room) {}
+
+  absl::StatusOr<store::BlobInfo> AddPack(const dataset::Dataset& data,
+                                          const PictureFile& pictures) {
+    LBW_RETURN_IF_ERROR(room_.Check(pictures.size(), "the pack"));
+    LBW_ASSIGN_OR_RETURN(const auto reader, pictures.Reader());
+    LBW_ASSIGN_OR_RETURN(auto blob, RoomyBlob::Create(blobs_, room_, "the pack"));
+    LBW_RETURN_IF_ERROR(dataset::WritePack(data, *reader, *blob));
+    return Add(std::move(blob));
+  }
+  absl::StatusOr<store::BlobInfo> AddText(std::string_view text, std::string what) {
+    LBW_ASSIGN_OR_RETURN(auto blob, RoomyBlob::Create(blobs_, room_, std::move(what)));
+    LBW_RETURN_IF_ERROR(blob->Append(base::AsBytes(text)));
+    return Add(std::move(blob));
+  }
+  absl::Status Commit() {
+    for (const auto& blob : added_) LBW_RETURN_IF_ERROR(blob->Commit());
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::StatusOr<store::BlobInfo> Add(std::unique_ptr<RoomyBlob> blob) {
+    added_.push_back(std::move(blob));
+    return added_.back()->Seal();
+  }
+
+  store::BlobStore& blobs_;
+  dataset::DiskRoom& room_;
+  std::vector<std::unique_ptr<RoomyBlob>> added_;
+};
+
+// What the steps of a check share. All borrowed.
+struct Work {
+  const jobs::JobContext& context;
+  const CheckSpec& spec;
+  dataset::DiskRoom& room;
+  Pacer& pacer;
+  dataset::DefectList& defects;
+};
+
+absl::StatusOr<dataset::FileTree> Unpack(const Work& work) {
+  LBW_ASSIGN_OR_RETURN(const auto archive, work.context.blobs->Open(work.spec.archive));
+  const auto progress = [&](uint64_t done, uint64_t total) {
+    const double share = total == 0 ? 0.0 : static_cast<double>(done) / static_cast<double>(total);
+    return work.pacer.Step("unpack", static_cast<int64_t>(share * kUnpackSteps), 0);
+  };
+  return dataset::UnpackArchive(*archive, work.context.scratch_folder + "/files",
+                                work.spec.options.limits, progress, &work.room);
+}
+
+// Checks every picture; those that are kept go to the file.
+absl::StatusOr<dataset::Dataset> CheckPictures(const Work& work, const dataset::FileTree& tree,
+                                               PictureFile& pictures) {
+  LBW_ASSIGN_OR_RETURN(const dataset::RawDataset raw,
+                       dataset::ReadAnnotations(tree, work.spec.options, work.defects));
+  work.pacer.Restart();
+  dataset::CheckSinks sinks;
+  sinks.threads = work.context.threads;
+  sinks.progress = [&](uint64_t done, uint64_t total) {
+    return work.pacer.Step("check", kUnpackSteps + static_cast<int64_t>(done),
+                           kUnpackSteps + static_cast<int64_t>(total));
+  };
+  sinks.take = [&](const dataset::Picture& picture, std::string_view encoded) {
+    return pictures.Append(picture.name, encoded);
+  };
+  LBW_ASSIGN_OR_RETURN(dataset::Dataset data,
+                       dataset::CheckDataset(tree, raw, work.spec.options, work.defects, sinks));
+  if (pictures.offsets().size() != data.pictures.size()) {
+    return base::Error(absl::StatusCode::kInternal, base::reason::kInternal,
+                       base::StrCat("the check kept ", data.pictures.size(), " pictures and gave ",
+                                    pictures.offsets().size()));
+  }
+  for (size_t i = 0; i < data.pictures.size(); ++i) data.pictures[i].offset = pictures.offsets()[i];
+  return data;
 }
 
 }  // namespace
@@ -129,48 +241,26 @@ absl::StatusOr<std::string> PrepareCheckDataset(const jobs::Job& job) {
   return Dump(inputs);
 }
 
-absl::StatusOr<std::string> RunCheckDataset(const jobs::JobContext& context) {
-  LBW_ASSIGN_OR_RETURN(const CheckSpec spec, ParseSpec(context.spec_json));
+absl::StatusOr<std::string> RunCheckDataset(const jobs::JobContext& context,
+                                            const CheckBounds& bounds) {
+  LBW_ASSIGN_OR_RETURN(CheckSpec spec, ParseSpec(context.spec_json));
+  spec.options.limits = bounds.limits;
   Pacer pacer(*context.link);
-  LBW_ASSIGN_OR_RETURN(const auto archive, context.blobs->Open(spec.archive));
-  LBW_ASSIGN_OR_RETURN(
-      const dataset::FileTree tree,
-      dataset::UnpackArchive(*archive, context.scratch_folder + "/files", spec.options.limits,
-                             [&](uint64_t done, uint64_t total) {
-                               const auto step = static_cast<int64_t>(
-                                   total == 0 ? 0.0
-                                              : static_cast<double>(done) /
-                                                    static_cast<double>(total) * kUnpackSteps);
-                               return pacer.Step("unpack", step, 0);
-                             }));
+  dataset::DiskRoom room(context.scratch_folder, bounds.limits, bounds.space);
   dataset::DefectList defects;
-  LBW_ASSIGN_OR_RETURN(const dataset::RawDataset raw,
-                       dataset::ReadAnnotations(tree, spec.options, defects));
-  LBW_ASSIGN_OR_RETURN(PictureFile pictures,
-                       PictureFile::Create(context.scratch_folder + "/pictures"));
-  pacer.Restart();
-  dataset::CheckSinks sinks;
-  sinks.progress = [&](uint64_t done, uint64_t total) {
-    return pacer.Step("check", kUnpackSteps + static_cast<int64_t>(done),
-                      kUnpackSteps + static_cast<int64_t>(total));
-  };
-  sinks.take = [&](const dataset::Picture&, std::string_view encoded) {
-    return pictures.Append(encoded);
-  };
-  LBW_ASSIGN_OR_RETURN(dataset::Dataset data,
-                       dataset::CheckDataset(tree, raw, spec.options, defects, sinks));
-  if (pictures.offsets().size() != data.pictures.size()) {
-    return base::Error(absl::StatusCode::kInternal, base::reason::kInternal,
-                       base::StrCat("the check kept ", data.pictures.size(), " pictures and gave ",
-                                    pictures.offsets().size()));
+  const Work work{context, spec, room, pacer, defects};
+  Blobs blobs(*context.blobs, room);
+  dataset::Dataset data;
+  store::BlobInfo pack;
+  {
+    LBW_ASSIGN_OR_RETURN(const dataset::FileTree tree, Unpack(work));
+    LBW_ASSIGN_OR_RETURN(const auto pictures,
+                         PictureFile::Create(context.scratch_folder + "/pictures", room));
+    LBW_ASSIGN_OR_RETURN(data, CheckPictures(work, tree, *pictures));
+    LBW_ASSIGN_OR_RETURN(pack, blobs.AddPack(data, *pictures));
   }
-  for (size_t i = 0; i < data.pictures.size(); ++i) data.pictures[i].offset = pictures.offsets()[i];
-  LBW_ASSIGN_OR_RETURN(const auto reader, pictures.Reader());
-  LBW_ASSIGN_OR_RETURN(const auto blob, context.blobs->NewBlob());
-  LBW_RETURN_IF_ERROR(dataset::WritePack(data, *reader, *blob));
-  LBW_ASSIGN_OR_RETURN(const store::BlobInfo pack, blob->Commit());
   LBW_ASSIGN_OR_RETURN(const store::BlobInfo listed,
-                       WriteBlob(*context.blobs, Dump(DefectsJson(defects))));
+                       blobs.AddText(Dump(DefectsJson(defects)), "the list of defects"));
   Json summary = DatasetSummary(data, defects);
   summary["name"] = spec.dataset;
   summary["source_artifact"] = base::ArtifactName(spec.archive);
@@ -178,12 +268,13 @@ absl::StatusOr<std::string> RunCheckDataset(const jobs::JobContext& context) {
   summary["pack_bytes"] = base::StrCat(pack.size_bytes);
   Json result;
   if (const std::string text = Dump(summary); text.size() > kMostSummaryBytes) {
-    LBW_ASSIGN_OR_RETURN(const store::BlobInfo whole, WriteBlob(*context.blobs, text));
+    LBW_ASSIGN_OR_RETURN(const store::BlobInfo whole, blobs.AddText(text, "the summary"));
     result["summary_blob"] = whole.sha256;
   } else {
     result["dataset"] = std::move(summary);
   }
   result["defects_blob"] = listed.sha256;
+  LBW_RETURN_IF_ERROR(blobs.Commit());
   return Dump(result);
 }
 

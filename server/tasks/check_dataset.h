@@ -5,6 +5,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "dataset/dataset.h"
+#include "dataset/disk_room.h"
 #include "jobs/runner.h"
 
 namespace lbw::tasks {
@@ -12,11 +14,21 @@ namespace lbw::tasks {
 // {"archive": sha256}. The spec names it itself.
 absl::StatusOr<std::string> PrepareCheckDataset(const jobs::Job& job);
 
+struct CheckBounds {
+  dataset::DatasetLimits limits;
+  dataset::SpaceOf space = dataset::SpaceOfFolder;  // asked for the scratch folder
+};
+
 // Answers {"dataset": lbw.v1.Dataset, "defects_blob": sha256 of {"defects": [...], "not_kept": n}}:
 // defects may be many, and a result is a line. A Dataset that is too long for it is a blob too:
 // "summary_blob" instead of "dataset". Steps: thousandths of the unpacking, then pictures.
-// Errors: those of UnpackArchive, ReadAnnotations and CheckDataset; what ObeyedStatus makes.
-absl::StatusOr<std::string> RunCheckDataset(const jobs::JobContext& context);
+// Scratch folder and blobs stand on one disk: what is written to it leaves the limits' reserve
+// free. On an error no blob is left, and nothing in the scratch folder. Precision: the result is
+// the same for every number of threads. Errors: those of UnpackArchive, ReadAnnotations and
+// CheckDataset; kResourceExhausted, OUT_OF_ROOM
+// - names bytes needed and free; what ObeyedStatus makes.
+absl::StatusOr<std::string> RunCheckDataset(const jobs::JobContext& context,
+                                            const CheckBounds& bounds = {});
 
 }  // namespace lbw::tasks
 

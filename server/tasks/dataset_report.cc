@@ -15,7 +15,7 @@ struct FormatName {
   dataset::Format format;
   std::string_view name;
 };
-constexpr std::array<FormatName, 7> kFormats = {{
+constexpr std::array<FormatName, 8> kFormats = {{
     {dataset::Format::kAuto, "DATASET_FORMAT_UNSPECIFIED"},
     {dataset::Format::kVoc, "DATASET_FORMAT_VOC"},
     {dataset::Format::kCoco, "DATASET_FORMAT_COCO"},
@@ -23,6 +23,7 @@ constexpr std::array<FormatName, 7> kFormats = {{
     {dataset::Format::kClassFolders, "DATASET_FORMAT_CLASS_FOLDERS"},
     {dataset::Format::kClassCsv, "DATASET_FORMAT_CLASS_CSV"},
     {dataset::Format::kCifar, "DATASET_FORMAT_CIFAR"},
+    {dataset::Format::kPictures, "DATASET_FORMAT_PICTURES"},
 }};
 
 std::string FormatText(dataset::Format format) {

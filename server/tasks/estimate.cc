@@ -2,15 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/status.h"
 #include "base/strings.h"
 #include "graph/graph.h"
+#include "quant/quantize.h"
 
 namespace lbw::tasks {
 namespace {
 
 constexpr double kMacsAThreadPerSecond = 25e9;
+constexpr double kSolverMacsAThreadPerSecond = 4e9;
 constexpr double kDecodeSeconds = 8e-3;
 constexpr uint64_t kBaseBytes = uint64_t{300} << 20;
 
@@ -44,34 +47,126 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+// What one picture costs.
+struct NetworkCost {
+  double macs = 0;
+  double elements = 0;  // of every value
+  graph::InferredShapes shapes;
+};
+
+absl::StatusOr<NetworkCost> CostOf(const model::Model& model) {
+  const detect::InputSpec& spec = model.spec.input;
+  std::map<std::string, base::Shape> inputs;
+  for (const graph::ValueInfo& value : model.graph.inputs) {
+    inputs[value.name] = {1, spec.channels(), spec.height, spec.width};
+  }
+  NetworkCost cost;
+  LBW_ASSIGN_OR_RETURN(cost.shapes, graph::InferShapes(model.graph, model.constants, inputs));
+  for (const graph::Node& node : model.graph.nodes) {
+    cost.macs += MacsOf(node, cost.shapes);
+    for (const std::string& output : node.outputs) cost.elements += Elements(cost.shapes, output);
+  }
+  return cost;
+}
+
+uint64_t BatchBytes(const NetworkCost& cost) {
+  constexpr double kBatch = 8;
+  return static_cast<uint64_t>(cost.elements * kBatch * sizeof(float));
+}
+
+std::string Giga(double macs) { return base::StrCat(std::round(macs / 1e6) / 1e3, " GMAC"); }
+
+// A layer's weight as a matrix a group.
+struct LayerSize {
+  double rows = 0;
+  double columns = 0;
+  double groups = 1;   // each with sums of its own
+  double samples = 0;  // a picture
+};
+
+std::vector<LayerSize> LayersOf(const model::Model& model, const graph::InferredShapes& shapes) {
+  std::map<std::string, const graph::Node*> nodes;
+  for (const graph::Node& node : model.graph.nodes) nodes[node.name] = &node;
+  std::vector<LayerSize> layers;
+  for (const graph::Weight& weight : graph::FindWeights(model.graph, model.constants, {})) {
+    const base::Shape shape = graph::ShapeOf(model.constants.find(weight.constant)->second);
+    const quant::RowLayout layout = quant::MakeRowLayout(shape, weight.axis, weight.groups);
+    LayerSize layer;
+    layer.rows = static_cast<double>(std::max<int64_t>(layout.rows, 1));
+    layer.columns = static_cast<double>(layout.row_elements);
+    layer.groups = weight.groups;
+    for (const std::string& name : weight.nodes) {
+      const auto found = nodes.find(name);
+      if (found == nodes.end() || found->second->outputs.empty()) continue;
+      const graph::Node& node = *found->second;
+      if (node.op_type == "Conv") {
+        layer.groups = static_cast<double>(std::max<int64_t>(node.Int("group", 1), 1));
+      }
+      layer.samples += Elements(shapes, node.outputs[0]) / layer.rows;
+    }
+    layers.push_back(layer);
+  }
+  return layers;
+}
+
 }  // namespace
 
 absl::StatusOr<Estimate> EstimateEvaluation(const EstimateInput& input) {
-  const detect::InputSpec& spec = input.model->spec.input;
-  std::map<std::string, base::Shape> inputs;
-  for (const graph::ValueInfo& value : input.model->graph.inputs) {
-    inputs[value.name] = {1, spec.channels(), spec.height, spec.width};
-  }
-  LBW_ASSIGN_OR_RETURN(const graph::InferredShapes shapes,
-                       graph::InferShapes(input.model->graph, input.model->constants, inputs));
-  double macs = 0;
-  double elements = 0;
-  for (const graph::Node& node : input.model->graph.nodes) {
-    macs += MacsOf(node, shapes);
-    for (const std::string& output : node.outputs) elements += Elements(shapes, output);
-  }
+  LBW_ASSIGN_OR_RETURN(const NetworkCost cost, CostOf(*input.model));
   Estimate estimate;
-  double seconds = macs / (kMacsAThreadPerSecond * std::max(input.threads, 1)) + kDecodeSeconds;
-  estimate.basis = base::StrCat("from ", std::round(macs / 1e6) / 1e3, " GMAC a picture");
+  double seconds =
+      cost.macs / (kMacsAThreadPerSecond * std::max(input.threads, 1)) + kDecodeSeconds;
+  estimate.basis = base::StrCat("from ", Giga(cost.macs), " a picture");
   if (!input.measured_ms.empty()) {
     seconds = Median(input.measured_ms) * 1e-3;
     estimate.basis =
         base::StrCat("measured on ", input.measured_ms.size(), " evaluations of this version");
   }
   estimate.duration = absl::Seconds(seconds * static_cast<double>(input.pictures));
-  constexpr double kBatch = 8;
-  estimate.memory_bytes = 3 * input.bundle_bytes + kBaseBytes +
-                          static_cast<uint64_t>(elements * kBatch * sizeof(float));
+  estimate.memory_bytes = 3 * input.bundle_bytes + kBaseBytes + BatchBytes(cost);
+  return estimate;
+}
+
+absl::StatusOr<Estimate> EstimateQuantization(const QuantizeEstimateInput& input) {
+  LBW_ASSIGN_OR_RETURN(const NetworkCost cost, CostOf(*input.model));
+  constexpr double kExponentsTried = 3;
+  const auto pictures = static_cast<double>(input.pictures);
+  const auto measured = static_cast<double>(input.measured);
+  double sums = 0;
+  double solver = 0;
+  double columns = 0;
+  for (const LayerSize& layer : LayersOf(*input.model, cost.shapes)) {
+    const double square = layer.columns * layer.columns;
+    const double samples = std::min(layer.samples, static_cast<double>(input.positions));
+    sums += 2 * pictures * samples * square * layer.groups;
+    solver += layer.groups * square * layer.columns +
+              kExponentsTried * input.sweeps * layer.rows * square;
+    columns = std::max(columns, layer.columns);
+  }
+  solver *= std::max(input.widths, 1);
+  const double forward = cost.macs * (2 * pictures + input.networks * measured);
+  const double threads = std::max(input.threads, 1);
+  Estimate estimate;
+  estimate.duration = absl::Seconds((forward + sums) / (kMacsAThreadPerSecond * threads) +
+                                    solver / (kSolverMacsAThreadPerSecond * threads) +
+                                    kDecodeSeconds * (pictures + measured));
+  constexpr double kMostKept = 1.5e9;
+  const double kept = std::min(cost.elements * sizeof(float) * pictures, kMostKept);
+  estimate.memory_bytes =
+      4 * input.bundle_bytes + kBaseBytes + static_cast<uint64_t>(24 * columns * columns + kept);
+  estimate.basis = base::StrCat("from ", Giga(cost.macs), " a picture, ", Giga(sums),
+                                " of sums and ", Giga(solver), " of the solver");
+  return estimate;
+}
+
+absl::StatusOr<Estimate> EstimateComparison(const CompareEstimateInput& input) {
+  LBW_ASSIGN_OR_RETURN(const NetworkCost cost, CostOf(*input.model));
+  const double seconds =
+      2 * cost.macs / (kMacsAThreadPerSecond * std::max(input.threads, 1)) + kDecodeSeconds;
+  Estimate estimate;
+  estimate.duration = absl::Seconds(seconds * static_cast<double>(input.pictures));
+  estimate.memory_bytes = 3 * input.bundle_bytes + kBaseBytes + 2 * BatchBytes(cost);
+  estimate.basis = base::StrCat("from two times ", Giga(cost.macs), " a picture");
   return estimate;
 }
 

@@ -1,8 +1,15 @@
-// What an evaluation will cost, before it is queued.
+// What a job will cost, before it is queued. Plain rates, a thread: 25 GMAC/s of a network and of
+// sums of products, 4 GMAC/s of a solver; 8 ms of decoding a picture.
 //
-// Time:    pictures * the measured milliseconds a picture of earlier evaluations of the version
-//          (their median), else from the graph's multiply-adds at 25 GMAC/s a thread and 8 ms of
-//          decoding. Memory: the bundle's bytes three times, the activations' peak bound, 300 MB.
+// evaluate   Time: pictures * the measured milliseconds a picture of earlier evaluations of the
+//            version (their median), else from the graph's multiply-adds. Memory: the bundle's
+//            bytes three times, the activations' peak bound, 300 MB.
+// quantize   Time: two networks over the calibration pictures, sums of products of the inputs of
+//            every layer (samples * columns^2, twice), its solver (columns^3 + 3 exponents * sweeps
+//            * rows * columns^2; once for every width that is tried), and the networks that are
+//            measured. Memory: the bundle's bytes four times, 24 * the largest columns^2,
+//            activations that are kept (at most 1.5 GB), 300 MB.
+// compare    Time: two networks over the pictures. Memory: as evaluate, of two.
 #ifndef LBW_TASKS_ESTIMATE_H_
 #define LBW_TASKS_ESTIMATE_H_
 
@@ -33,6 +40,29 @@ struct EstimateInput {
 };
 // Errors: those of shape inference.
 absl::StatusOr<Estimate> EstimateEvaluation(const EstimateInput& input);
+
+struct QuantizeEstimateInput {
+  const model::Model* model = nullptr;  // borrowed
+  uint64_t bundle_bytes = 0;
+  uint64_t pictures = 0;   // calibrated on
+  uint64_t positions = 0;  // of a layer's output, a picture
+  int sweeps = 3;
+  int widths = 1;         // that are solved for
+  uint64_t measured = 0;  // pictures
+  int networks = 3;       // that are measured
+  int threads = 1;
+};
+// Errors: those of shape inference.
+absl::StatusOr<Estimate> EstimateQuantization(const QuantizeEstimateInput& input);
+
+struct CompareEstimateInput {
+  const model::Model* model = nullptr;  // borrowed; the other has its shapes
+  uint64_t bundle_bytes = 0;            // of both
+  uint64_t pictures = 0;
+  int threads = 1;
+};
+// Errors: those of shape inference.
+absl::StatusOr<Estimate> EstimateComparison(const CompareEstimateInput& input);
 
 }  // namespace lbw::tasks
 

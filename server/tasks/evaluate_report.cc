@@ -84,10 +84,11 @@ eval::BoxSet SetOf(const Truth& truth, const RunState& run) {
   return {truth.boxes, run.found, truth.pictures, static_cast<int32_t>(truth.labels.size())};
 }
 
-absl::StatusOr<Json> Voc(const Truth& truth, const EvaluateState& state) {
+absl::StatusOr<Json> Voc(const Truth& truth, const EvaluateState& state,
+                         const base::CancelToken& cancel) {
   const eval::BoxSet set = SetOf(truth, state.main);
   const eval::VocOptions options = VocOptionsOf(truth);
-  LBW_ASSIGN_OR_RETURN(const eval::VocResult result, eval::EvaluateVoc(set, options));
+  LBW_ASSIGN_OR_RETURN(const eval::VocResult result, eval::EvaluateVoc(set, options, cancel));
   Json voc;
   if (result.mean.has_value()) {
     voc["map_50"] = result.mean->area;
@@ -95,7 +96,9 @@ absl::StatusOr<Json> Voc(const Truth& truth, const EvaluateState& state) {
     eval::BootstrapOptions bootstrap;
     bootstrap.match = options.match;
     bootstrap.resamples = 200;
-    const auto interval = eval::BootstrapMeanAp(set, bootstrap);
+    const auto interval = eval::BootstrapMeanAp(set, bootstrap, cancel);
+    // An invalid argument says that there is no interval.
+    if (!interval.ok() && !absl::IsInvalidArgument(interval.status())) return interval.status();
     if (interval.ok()) {
       voc["map_50_interval"] = {
           {"low", interval->low}, {"high", interval->high}, {"level", bootstrap.level}};
@@ -107,9 +110,10 @@ absl::StatusOr<Json> Voc(const Truth& truth, const EvaluateState& state) {
   return voc;
 }
 
-absl::StatusOr<Json> Coco(const Truth& truth, const EvaluateState& state) {
+absl::StatusOr<Json> Coco(const Truth& truth, const EvaluateState& state,
+                          const base::CancelToken& cancel) {
   LBW_ASSIGN_OR_RETURN(const eval::CocoResult result,
-                       eval::EvaluateCoco(SetOf(truth, state.main), {}));
+                       eval::EvaluateCoco(SetOf(truth, state.main), {}, cancel));
   const eval::CocoNumbers& numbers = result.numbers;
   Json coco = Json::object();
   Put(coco, "ap", numbers.ap);
@@ -178,7 +182,7 @@ std::optional<double> SameTop1(const RunState& main, const RunState& against) {
 }
 
 absl::StatusOr<Json> Agreement(const Truth& truth, const EvaluateSpec& spec,
-                               const EvaluateState& state) {
+                               const EvaluateState& state, const base::CancelToken& cancel) {
   Json out;
   out["against"] = base::VersionName(spec.against->model, *spec.against->version);
   if (truth.task == dataset::Task::kClassification) {
@@ -189,7 +193,8 @@ absl::StatusOr<Json> Agreement(const Truth& truth, const EvaluateSpec& spec,
   options.voc.max_curve_points = 2;
   const eval::VersionPair pair{state.main.found, state.against.found, truth.pictures,
                                static_cast<int32_t>(truth.labels.size())};
-  LBW_ASSIGN_OR_RETURN(const eval::VocResult result, eval::EvaluateAgreement(pair, options));
+  LBW_ASSIGN_OR_RETURN(const eval::VocResult result,
+                       eval::EvaluateAgreement(pair, options, cancel));
   if (result.mean.has_value()) out["map_50"] = result.mean->area;
   Json classes = Classes(result, truth.labels);
   for (Json& entry : classes) entry.erase("curve");
@@ -199,8 +204,9 @@ absl::StatusOr<Json> Agreement(const Truth& truth, const EvaluateSpec& spec,
 
 Json Timings(const EvaluateState& state) {
   const int64_t pictures = state.done - static_cast<int64_t>(state.failed.size());
-  const double scale = pictures > 0 ? 1e3 / static_cast<double>(pictures) : 0.0;
-  Json out;
+  Json out = Json::object();
+  if (pictures <= 0) return out;
+  const double scale = 1e3 / static_cast<double>(pictures);
   out["decode_ms"] = state.seconds.decode * scale;
   out["preprocess_ms"] = state.seconds.preprocess * scale;
   out["compute_ms"] = state.seconds.compute * scale;
@@ -216,7 +222,7 @@ void PutMetric(const Truth& truth, Json& report) {
   const std::map<std::string, double> metrics = MetricsOf(report);
   report["metric"] = metric;
   const auto found = metrics.find(metric);
-  report["value"] = found == metrics.end() ? 0.0 : found->second;
+  if (found != metrics.end()) report["value"] = found->second;
 }
 
 void Collect(const Json& object, const char* key, const char* name,
@@ -228,25 +234,26 @@ void Collect(const Json& object, const char* key, const char* name,
 }  // namespace
 
 absl::StatusOr<Json> Report(const Truth& truth, const EvaluateSpec& spec,
-                            const EvaluateState& state) {
+                            const EvaluateState& state, const base::CancelToken& cancel) {
   Json report;
   report["pictures"] = CountText(state.done - static_cast<int64_t>(state.failed.size()));
   report["pictures_failed"] = CountText(static_cast<int64_t>(state.failed.size()));
   if (truth.task == dataset::Task::kClassification) {
     LBW_ASSIGN_OR_RETURN(report["classification"], Classification(truth, spec, state.main));
   } else {
-    LBW_ASSIGN_OR_RETURN(report["voc"], Voc(truth, state));
-    LBW_ASSIGN_OR_RETURN(report["coco"], Coco(truth, state));
+    LBW_ASSIGN_OR_RETURN(report["voc"], Voc(truth, state, cancel));
+    LBW_ASSIGN_OR_RETURN(report["coco"], Coco(truth, state, cancel));
   }
   if (spec.against.has_value()) {
-    LBW_ASSIGN_OR_RETURN(report["agreement"], Agreement(truth, spec, state));
+    LBW_ASSIGN_OR_RETURN(report["agreement"], Agreement(truth, spec, state, cancel));
   }
   report["timings"] = Timings(state);
   PutMetric(truth, report);
   return report;
 }
 
-double RunningMap(const Truth& truth, const EvaluateState& state) {
+std::optional<double> RunningMap(const Truth& truth, const EvaluateState& state,
+                                 const base::CancelToken& cancel) {
   // Truths of pictures that were not looked at yet would count as missed.
   std::vector<eval::TruthBox> seen;
   for (const eval::TruthBox& box : truth.boxes) {
@@ -256,8 +263,10 @@ double RunningMap(const Truth& truth, const EvaluateState& state) {
   options.match.pixels = truth.pixels;
   options.max_curve_points = 2;
   const auto result = eval::EvaluateVoc(
-      {seen, state.main.found, truth.pictures, static_cast<int32_t>(truth.labels.size())}, options);
-  return result.ok() && result->mean.has_value() ? result->mean->area : 0.0;
+      {seen, state.main.found, truth.pictures, static_cast<int32_t>(truth.labels.size())}, options,
+      cancel);
+  if (!result.ok() || !result->mean.has_value()) return std::nullopt;
+  return result->mean->area;
 }
 
 std::map<std::string, double> MetricsOf(const Json& evaluation) {

@@ -8,10 +8,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/cancel.h"
 #include "dataset/dataset.h"
 #include "eval/boxes.h"
 #include "tasks/evaluate_spec.h"
@@ -31,12 +33,16 @@ struct Truth {
 };
 
 // Fields metric, value, pictures, pictures_failed, voc and coco, or classification, agreement and
-// timings. Errors: those of room eval.
+// timings. A figure that is not defined is left out, and so are value where the metric is not, and
+// milliseconds a picture where no picture was read. cancel: asked as eval/work_meter.h says.
+// Errors: those of room eval; cancel's.
 absl::StatusOr<Json> Report(const Truth& truth, const EvaluateSpec& spec,
-                            const EvaluateState& state);
+                            const EvaluateState& state,
+                            const base::CancelToken& cancel = base::CancelToken());
 
-// mAP so far, for progress; 0 where nothing is defined.
-double RunningMap(const Truth& truth, const EvaluateState& state);
+// mAP so far, for progress; unset where nothing is defined, or cancel was asked and said so.
+std::optional<double> RunningMap(const Truth& truth, const EvaluateState& state,
+                                 const base::CancelToken& cancel = base::CancelToken());
 
 // What promotion looks at: metric -> value, of those that are defined.
 std::map<std::string, double> MetricsOf(const Json& evaluation);

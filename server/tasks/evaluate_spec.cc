@@ -32,20 +32,23 @@ absl::StatusOr<int64_t> Bounded(const Json& options, const std::string& key, con
   return error;
 }
 
-absl::StatusOr<EvaluateOptions> ParseOptions(const Json& json) {
+}  // namespace
+
+absl::StatusOr<EvaluateOptions> ParseEvaluateOptions(const Json& options_json) {
   constexpr int64_t kMany = 1'000'000'000;
   EvaluateOptions options;
-  LBW_ASSIGN_OR_RETURN(const std::optional<float> score, Fraction(json, "score_threshold"));
+  LBW_ASSIGN_OR_RETURN(const std::optional<float> score, Fraction(options_json, "score_threshold"));
   options.score_threshold = score.value_or(options.score_threshold);
-  LBW_ASSIGN_OR_RETURN(options.iou_threshold, Fraction(json, "iou_threshold"));
-  LBW_ASSIGN_OR_RETURN(options.per_class_nms, SwitchOf(json, "per_class_nms"));
-  LBW_ASSIGN_OR_RETURN(options.max_detections, Bounded(json, "max_detections", {1, 1000, 200}));
-  LBW_ASSIGN_OR_RETURN(options.max_pictures, Bounded(json, "max_pictures", {1, kMany, 0}));
+  LBW_ASSIGN_OR_RETURN(options.iou_threshold, Fraction(options_json, "iou_threshold"));
+  LBW_ASSIGN_OR_RETURN(options.per_class_nms, SwitchOf(options_json, "per_class_nms"));
+  LBW_ASSIGN_OR_RETURN(options.max_detections,
+                       Bounded(options_json, "max_detections", {1, 1000, 200}));
+  LBW_ASSIGN_OR_RETURN(options.max_pictures, Bounded(options_json, "max_pictures", {1, kMany, 0}));
   LBW_ASSIGN_OR_RETURN(options.checkpoint_pictures,
-                       Bounded(json, "checkpoint_pictures", {1, kMany, 0}));
-  LBW_ASSIGN_OR_RETURN(options.top_k, Bounded(json, "top_k", {1, 1000, 5}));
-  LBW_ASSIGN_OR_RETURN(options.threads, Bounded(json, "threads", {1, 1024, 0}));
-  LBW_ASSIGN_OR_RETURN(const std::string rule, TextOf(json, "pixel_rule"));
+                       Bounded(options_json, "checkpoint_pictures", {1, kMany, 0}));
+  LBW_ASSIGN_OR_RETURN(options.top_k, Bounded(options_json, "top_k", {1, 1000, 5}));
+  LBW_ASSIGN_OR_RETURN(options.threads, Bounded(options_json, "threads", {1, 1024, 0}));
+  LBW_ASSIGN_OR_RETURN(const std::string rule, TextOf(options_json, "pixel_rule"));
   if (rule == "inclusive") options.pixel_rule = eval::PixelRule::kInclusive;
   if (rule == "continuous") options.pixel_rule = eval::PixelRule::kContinuous;
   if (!rule.empty() && !options.pixel_rule.has_value()) {
@@ -58,7 +61,7 @@ absl::StatusOr<EvaluateOptions> ParseOptions(const Json& json) {
   return options;
 }
 
-absl::StatusOr<base::ModelRef> ParseVersion(const std::string& name, std::string_view field) {
+absl::StatusOr<base::ModelRef> ParseVersionName(const std::string& name, std::string_view field) {
   LBW_ASSIGN_OR_RETURN(base::ModelRef ref, base::ParseModelRef(name, field));
   if (ref.version.has_value()) return ref;
   base::Error error(absl::StatusCode::kInvalidArgument, base::reason::kBadName,
@@ -67,19 +70,17 @@ absl::StatusOr<base::ModelRef> ParseVersion(const std::string& name, std::string
   return error;
 }
 
-}  // namespace
-
 absl::StatusOr<EvaluateSpec> ParseEvaluateSpec(std::string_view spec_json) {
   LBW_ASSIGN_OR_RETURN(const Json json, ParseObject(spec_json, "the spec of an evaluation"));
   EvaluateSpec spec;
   LBW_ASSIGN_OR_RETURN(const std::string version, TextOf(json, "version"));
-  LBW_ASSIGN_OR_RETURN(spec.version, ParseVersion(version, "version"));
+  LBW_ASSIGN_OR_RETURN(spec.version, ParseVersionName(version, "version"));
   LBW_ASSIGN_OR_RETURN(const std::string dataset, TextOf(json, "dataset"));
   LBW_ASSIGN_OR_RETURN(spec.dataset, base::ParseDatasetName(dataset, "dataset"));
   LBW_ASSIGN_OR_RETURN(spec.split, TextOf(json, "split"));
   LBW_ASSIGN_OR_RETURN(const std::string against, TextOf(json, "against"));
   if (!against.empty()) {
-    LBW_ASSIGN_OR_RETURN(spec.against, ParseVersion(against, "against"));
+    LBW_ASSIGN_OR_RETURN(spec.against, ParseVersionName(against, "against"));
   }
   const auto options = json.find("options");
   spec.options_json =
@@ -90,7 +91,7 @@ absl::StatusOr<EvaluateSpec> ParseEvaluateSpec(std::string_view spec_json) {
                                     Dump(spec.options_json).substr(0, 100)))
         .Field("options");
   }
-  LBW_ASSIGN_OR_RETURN(spec.options, ParseOptions(spec.options_json));
+  LBW_ASSIGN_OR_RETURN(spec.options, ParseEvaluateOptions(spec.options_json));
   return spec;
 }
 

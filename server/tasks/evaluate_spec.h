@@ -38,6 +38,10 @@ struct EvaluateSpec {
 // Errors: kInvalidArgument - a field that is wrong (names it).
 absl::StatusOr<EvaluateSpec> ParseEvaluateSpec(std::string_view spec_json);
 
+// What a spec keeps in pieces. Errors as above; field: the key that `name` stood under.
+absl::StatusOr<EvaluateOptions> ParseEvaluateOptions(const Json& options_json);
+absl::StatusOr<base::ModelRef> ParseVersionName(const std::string& name, std::string_view field);
+
 // What of the options decides the figures, as a text that is equal where they are: threads and the
 // distance of checkpoints do not.
 std::string ComparableOptions(const Json& options_json);

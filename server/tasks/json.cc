@@ -70,11 +70,28 @@ absl::StatusOr<int64_t> IntegerOf(const Json& object, const std::string& key) {
   return Wrong(key, "a whole number", *value);
 }
 
+absl::StatusOr<uint64_t> UnsignedOf(const Json& object, const std::string& key) {
+  const Json* const value = Find(object, key);
+  if (value == nullptr) return uint64_t{0};
+  uint64_t number = 0;
+  if (value->is_number_unsigned()) return value->get<uint64_t>();
+  if (value->is_number_integer() && value->get<int64_t>() >= 0) return value->get<uint64_t>();
+  if (value->is_string() && absl::SimpleAtoi(value->get<std::string>(), &number)) return number;
+  return Wrong(key, "a whole number from 0", *value);
+}
+
 absl::StatusOr<std::optional<bool>> SwitchOf(const Json& object, const std::string& key) {
   const Json* const value = Find(object, key);
   if (value == nullptr) return std::optional<bool>();
   if (!value->is_boolean()) return Wrong(key, "true or false", *value);
   return std::optional<bool>(value->get<bool>());
+}
+
+absl::StatusOr<Json> ObjectOf(const Json& object, const std::string& key) {
+  const Json* const value = Find(object, key);
+  if (value == nullptr) return Json(Json::object());
+  if (!value->is_object()) return Wrong(key, "an object", *value);
+  return *value;
 }
 
 }  // namespace lbw::tasks

@@ -27,7 +27,10 @@ std::string Dump(const Json& json);
 absl::StatusOr<std::string> TextOf(const Json& object, const std::string& key);
 absl::StatusOr<std::optional<double>> NumberOf(const Json& object, const std::string& key);
 absl::StatusOr<int64_t> IntegerOf(const Json& object, const std::string& key);
+absl::StatusOr<uint64_t> UnsignedOf(const Json& object, const std::string& key);  // all 64 bits
 absl::StatusOr<std::optional<bool>> SwitchOf(const Json& object, const std::string& key);
+// An empty object where it is left out.
+absl::StatusOr<Json> ObjectOf(const Json& object, const std::string& key);
 
 // Sets the field where there is a value.
 inline void Put(Json& object, const char* key, const std::optional<double>& value) {

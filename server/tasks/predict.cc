@@ -30,14 +30,21 @@ absl::StatusOr<std::unique_ptr<Network>> Network::Load(store::BlobStore& blobs,
         absl::StatusCode::kDataLoss, base::reason::kDataLoss,
         base::StrCat("the bundle ", bundle, " is damaged: ", base::Std(model.status().message())));
   }
+  return Make(*std::move(model), engine, threads, Activations::kFloat);
+}
+
+absl::StatusOr<std::unique_ptr<Network>> Network::Make(model::Model model,
+                                                       engine::ExecutorFactory& engine, int threads,
+                                                       Activations activations) {
   std::unique_ptr<Network> network(new Network);
-  network->model_ = *std::move(model);
+  network->model_ = std::move(model);
   LBW_ASSIGN_OR_RETURN(network->decoder_, model::MakeDecoder(network->model_));
   engine::CompileOptions options;
   options.fetch = network->decoder_->inputs();
   options.height = network->model_.spec.input.height;
   options.width = network->model_.spec.input.width;
   options.threads = threads;
+  if (activations == Activations::kEmulated) options.emulate = network->model_.activations;
   LBW_ASSIGN_OR_RETURN(network->executor_,
                        engine.Compile(network->model_.graph, network->model_.constants, options));
   const int64_t max_batch = network->model_.graph.max_batch;
@@ -45,7 +52,7 @@ absl::StatusOr<std::unique_ptr<Network>> Network::Load(store::BlobStore& blobs,
   return network;
 }
 
-PreparedPicture Network::Prepare(const std::string& encoded) const {
+PreparedPicture PreparePicture(const detect::InputSpec& input, const std::string& encoded) {
   PreparedPicture picture;
   const base::Stopwatch decode;
   const absl::StatusOr<detect::Image> image = detect::DecodeImage(base::AsBytes(encoded));
@@ -53,12 +60,15 @@ PreparedPicture Network::Prepare(const std::string& encoded) const {
   picture.status = image.status();
   if (!image.ok()) return picture;
   const base::Stopwatch prepare;
-  const detect::InputSpec& input = model_.spec.input;
   picture.values.resize(static_cast<size_t>(input.channels() * input.height * input.width));
   picture.status = detect::Preprocess(*image, input, absl::MakeSpan(picture.values));
   picture.placement = detect::PlacePicture(input, image->width, image->height);
   picture.preprocess_seconds = prepare.ElapsedSeconds();
   return picture;
+}
+
+PreparedPicture Network::Prepare(const std::string& encoded) const {
+  return PreparePicture(model_.spec.input, encoded);
 }
 
 absl::StatusOr<std::vector<Predicted>> Network::Run(absl::Span<const PreparedPicture> pictures,

@@ -43,6 +43,9 @@ struct PreparedPicture {
   double preprocess_seconds = 0;
 };
 
+// Decodes a picture and lays it out as a network wants it. From any thread.
+PreparedPicture PreparePicture(const detect::InputSpec& input, const std::string& encoded);
+
 class Network {
  public:
   // bundle: SHA-256. engine is borrowed. Errors: kDataLoss - the bundle is gone or damaged; those
@@ -51,6 +54,12 @@ class Network {
                                                        const std::string& bundle,
                                                        engine::ExecutorFactory& engine,
                                                        int threads);
+  // Of a model that is not stored. emulated: rounds activations as model.activations says. Errors:
+  // those of the engine.
+  enum class Activations : uint8_t { kFloat, kEmulated };
+  static absl::StatusOr<std::unique_ptr<Network>> Make(model::Model model,
+                                                       engine::ExecutorFactory& engine, int threads,
+                                                       Activations activations);
   const model::ModelSpec& spec() const { return model_.spec; }
   bool is_classifier() const { return model_.spec.head.kind == "logits"; }
   // At most so many pictures at a time.

@@ -8,10 +8,13 @@
 #include "base/strings.h"
 #include "store/artifact_rows.h"
 #include "tasks/check_dataset.h"
+#include "tasks/compare.h"
 #include "tasks/evaluate.h"
 #include "tasks/evaluate_report.h"
 #include "tasks/evaluate_spec.h"
 #include "tasks/json.h"
+#include "tasks/quantize.h"
+#include "tasks/quantize_publish.h"
 
 namespace lbw::tasks {
 namespace {
@@ -34,12 +37,15 @@ class Kinds final : public jobs::JobKinds {
   explicit Kinds(const TaskContext& context) : context_(context) {}
 
   std::vector<std::string> names() const override {
-    return {std::string(kEvaluate), std::string(kCheckDataset)};
+    return {std::string(kEvaluate), std::string(kCheckDataset), std::string(kQuantize),
+            std::string(kCompare)};
   }
 
   absl::StatusOr<std::string> Prepare(const jobs::Job& job) override {
     if (job.kind == kEvaluate) return PrepareEvaluate(job, *context_.registry, *context_.datasets);
     if (job.kind == kCheckDataset) return PrepareCheckDataset(job);
+    if (job.kind == kQuantize) return PrepareQuantize(job, *context_.registry, *context_.datasets);
+    if (job.kind == kCompare) return PrepareCompare(job, *context_.registry, *context_.datasets);
     return UnknownKind(job.kind);
   }
 
@@ -50,6 +56,10 @@ class Kinds final : public jobs::JobKinds {
       LBW_RETURN_IF_ERROR(ApplyEvaluation(session, job, result));
     } else if (job.kind == kCheckDataset) {
       LBW_RETURN_IF_ERROR(ApplyDataset(session, job, result));
+    } else if (job.kind == kQuantize) {
+      LBW_RETURN_IF_ERROR(ApplyQuantize(session, job, *context_.registry, *context_.blobs, result));
+    } else if (job.kind == kCompare) {
+      LBW_RETURN_IF_ERROR(ApplyCompare(job, *context_.blobs, result));
     } else {
       return UnknownKind(job.kind);
     }
@@ -164,6 +174,8 @@ class Runner final : public jobs::JobRunner {
   absl::StatusOr<std::string> Run(const jobs::JobContext& context) override {
     if (context.kind == kEvaluate) return RunEvaluate(context, engine_);
     if (context.kind == kCheckDataset) return RunCheckDataset(context);
+    if (context.kind == kQuantize) return RunQuantize(context, engine_);
+    if (context.kind == kCompare) return RunCompare(context, engine_);
     return UnknownKind(context.kind);
   }
 

@@ -1,9 +1,10 @@
 // The kinds of job that there are: what each needs, does and leaves behind.
 //
-//   kind           in the worker: Prepare            in the child: Run              in the worker:
-//   Apply evaluate       digests of bundle and pack        detections, then the figures   an
-//   evaluation's row check_dataset  digest of the archive             defects, the pack the dataset
-//   READY
+//   kind           worker: Prepare                      child: Run                worker: Apply
+//   evaluate       digests of bundle and pack           detections, figures       its row
+//   check_dataset  digest of the archive                defects, the pack         the dataset READY
+//   quantize       digests of bundle and packs          codes, ranges, figures    a version READY
+//   compare        digests of both bundles and a pack   layers and boxes          nothing more
 //
 // Texts are protojson of lbw.v1's messages, read and written by hand: this room knows no protobuf.
 #ifndef LBW_TASKS_TASKS_H_
@@ -26,6 +27,8 @@ namespace lbw::tasks {
 
 inline constexpr std::string_view kEvaluate = "evaluate";
 inline constexpr std::string_view kCheckDataset = "check_dataset";
+inline constexpr std::string_view kQuantize = "quantize";
+inline constexpr std::string_view kCompare = "compare";
 
 struct TaskContext {
   registry::Registry* registry = nullptr;  // all borrowed

@@ -1,5 +1,6 @@
 // DatasetService against the whole server; a driver plays the worker that checks.
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "component/job_driver.h"
@@ -149,6 +150,47 @@ TEST_F(Datasets, OneInUseIsDeletedOnlyByForce) {
   EXPECT_EQ(CreateJob("datasets/discs", &job).error_code(), grpc::StatusCode::NOT_FOUND);
   // Its name is free again.
   EXPECT_TRUE(Create(Request("discs"), &dataset).ok());
+}
+
+// Scenario: again and again a dataset is deleted while a job is created on it. Expectation: one of
+// the two is refused.
+TEST_F(Datasets, NoJobIsCreatedOnADatasetThatIsDeletedMeanwhile) {
+  fixture_.CreateDiscModel();
+  int refused_jobs = 0;
+  for (int i = 0; i < 25; ++i) {
+    const std::string name = MakeDataset(fixture_, driver_, "d" + std::to_string(i)).name();
+    v1::Job job;
+    grpc::Status created;
+    std::thread creator([&] { created = CreateJob(name, &job); });
+    const grpc::Status deleted = Delete(name, false);
+    creator.join();
+    EXPECT_NE(created.ok(), deleted.ok())
+        << created.error_message() << "; " << deleted.error_message();
+    refused_jobs += created.ok() ? 0 : 1;
+    if (!deleted.ok()) {
+      EXPECT_EQ(ReasonOf(deleted), "IN_USE");
+    }
+    if (created.ok()) Cancel(job.name());
+  }
+  RecordProperty("refused_jobs", refused_jobs);
+}
+
+// Scenario: a check finds 30,000 classes with names of 2 KB, more than an answer may have.
+TEST_F(Datasets, ASummaryThatIsLargerThanAMessageIsAnsweredInPart) {
+  v1::Dataset dataset;
+  ASSERT_TRUE(Create(Request("huge"), &dataset).ok());
+  v1::Dataset summary;
+  summary.set_pictures(7);
+  for (int i = 0; i < 30'000; ++i) {
+    summary.add_classes()->set_name(std::to_string(i) + std::string(2'000, 'c'));
+  }
+  driver_.FinishCheckWith(driver_.Take("check_dataset"), fixture_.Upload(DiscPack()), summary);
+  ASSERT_TRUE(Get("datasets/huge", &dataset).ok());
+  EXPECT_EQ(dataset.state(), v1::DATASET_STATE_READY);
+  EXPECT_EQ(dataset.pictures(), 7U);
+  EXPECT_GT(dataset.classes_size(), 1'000);
+  EXPECT_EQ(dataset.classes_left_out(), 30'000U - static_cast<unsigned>(dataset.classes_size()));
+  EXPECT_LT(dataset.ByteSizeLong(), size_t{48} << 20);
 }
 
 TEST_F(Datasets, ForceCancelsTheCheckOfTheDatasetThatGoes) {

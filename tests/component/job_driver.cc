@@ -129,11 +129,18 @@ jobs::Job JobDriver::End(const jobs::Lease& lease, jobs::Outcome::Kind kind) {
 jobs::Job JobDriver::FinishCheck(const jobs::Lease& lease, const std::string& pack) {
   v1::CheckDatasetSpec spec;
   rpc::MergeJson(lease.job.spec_json, &spec);
+  return FinishCheckWith(lease, pack, CheckedDataset(spec));
+}
+
+jobs::Job JobDriver::FinishCheckWith(const jobs::Lease& lease, const std::string& pack,
+                                     const v1::Dataset& summary) {
+  v1::CheckDatasetSpec spec;
+  rpc::MergeJson(lease.job.spec_json, &spec);
   const std::string name = Must(base::ParseDatasetName(spec.dataset(), "dataset"));
   registry::Datasets::Checked checked;
   checked.pack_artifact = Must(base::ParseArtifactName(pack, "pack"));
   checked.pack_bytes = 1;
-  checked.summary_json = rpc::ToJson(CheckedDataset(spec));
+  checked.summary_json = rpc::ToJson(summary);
   checked.defects_json =
       R"({"defects": [{"kind": "zero_area", "file": "a.xml", "action": "left_out"},
           {"kind": "grey", "file": "b.png", "action": "noted"},

@@ -29,6 +29,9 @@ class JobDriver {
   // The check found a dataset of detection: splits train (2 pictures) and val (1), classes red,
   // green, blue. pack: "artifacts/{sha256}".
   jobs::Job FinishCheck(const jobs::Lease& lease, const std::string& pack);
+  // The same with what the check found.
+  jobs::Job FinishCheckWith(const jobs::Lease& lease, const std::string& pack,
+                            const v1::Dataset& summary);
   // The evaluation reached this map_50; every other figure is half of it.
   jobs::Job FinishEvaluation(const jobs::Lease& lease, double map_50);
 

@@ -1,5 +1,6 @@
 // Evaluations, promotion, rollback and lineage against the whole server.
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -115,6 +116,72 @@ TEST_F(Promotion, AnAliasMovesOnlyWhereLittleIsLostAgainstAnother) {
   rule->set_max_drop(0.05);
   const grpc::Status status = Set(request);
   EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+// Scenario: good figures over one picture, above another score, on another split; then the dataset
+// is made anew. Expectation: none of them lets the alias move, and each is named with why.
+TEST_F(Promotion, OnlyTheWholeSplitAsItIsNowWithDefaultOptionsCounts) {
+  const auto evaluate = [this](const std::function<void(v1::EvaluateSpec&)>& change) {
+    v1::CreateJobRequest job = EvaluateRequest("models/discs/versions/2", "datasets/faces");
+    change(*job.mutable_spec()->mutable_evaluate());
+    MakeEvaluateJob(fixture_, job);
+    return driver_.FinishEvaluation(driver_.Take("evaluate"), 0.9).id;
+  };
+  const std::string few = evaluate([](auto& s) { s.mutable_options()->set_max_pictures(1); });
+  const std::string score =
+      evaluate([](auto& s) { s.mutable_options()->set_score_threshold(0.5F); });
+  const std::string split = evaluate([](auto& s) { s.set_split("train"); });
+  v1::SetAliasRequest request = To(2);
+  v1::PromotionRule* rule = Require(&request);
+  rule->set_min_value(0.8);
+  grpc::Status status = Set(request);
+  EXPECT_EQ(ReasonOf(status), "EVALUATION_MISSING");
+  EXPECT_THAT(status.error_message(), HasSubstr("evaluations/" + few + " has max_pictures=1"));
+  EXPECT_THAT(status.error_message(),
+              HasSubstr("evaluations/" + score + " has score_threshold=0.5"));
+  EXPECT_THAT(status.error_message(),
+              HasSubstr("evaluations/" + split + " is on split \"train\", not \"val\""));
+  // A rule that says so takes each.
+  rule->mutable_options()->set_max_pictures(1);
+  EXPECT_TRUE(Set(request).ok());
+  rule->mutable_options()->set_max_pictures(0);
+  rule->mutable_options()->set_score_threshold(0.5F);
+  EXPECT_TRUE(Set(request).ok());
+  rule->clear_options();
+  rule->set_split("train");
+  EXPECT_TRUE(Set(request).ok());
+  rule->set_split("tain");
+  EXPECT_EQ(FieldOf(Set(request)), "require[0].split");
+  rule->clear_split();
+  rule->mutable_options()->set_score_threshold(2);
+  EXPECT_EQ(FieldOf(Set(request)), "require[0].options.score_threshold");
+  rule->clear_options();
+  evaluate([](auto& s) { s.mutable_options()->set_threads(1); });
+  EXPECT_TRUE(Set(request).ok());
+  v1::DeleteDatasetRequest remove;
+  remove.set_name("datasets/faces");
+  google::protobuf::Empty empty;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(fixture_.datasets().DeleteDataset(&context, remove, &empty).ok());
+  }
+  EXPECT_EQ(Set(request).error_code(), grpc::StatusCode::NOT_FOUND);
+  v1::CreateDatasetRequest create;
+  create.set_dataset_id("faces");
+  create.set_artifact(fixture_.Upload("another archive"));
+  v1::Dataset dataset;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(fixture_.datasets().CreateDataset(&context, create, &dataset).ok());
+  }
+  status = Set(request);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(ReasonOf(status), "DATASET_NOT_READY");
+  EXPECT_THAT(status.error_message(), HasSubstr("state=CHECKING"));
+  driver_.FinishCheck(driver_.Take("check_dataset"), fixture_.Upload(DiscPack(7)));
+  status = Set(request);
+  EXPECT_EQ(ReasonOf(status), "EVALUATION_MISSING");
+  EXPECT_THAT(status.error_message(), HasSubstr("is on other content"));
 }
 
 TEST_F(Promotion, EachWrongRuleIsNamed) {

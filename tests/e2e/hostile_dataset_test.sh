@@ -64,6 +64,13 @@ coco = {"images": [{"id": 1, "file_name": "a.png", "width": 32, "height": 32}], 
                         {"id": 2, "image_id": 1, "category_id": 5, "bbox": [1, 1, 5, 5]},
                         {"id": 3, "image_id": 1, "category_id": 7, "bbox": [1, 1, 9, 9]}]}
 make_zip("pointers.zip", {"images/a.png": png(), "annotations.json": json.dumps(coco).encode()})
+# Some hundred kilobytes that are 15 million boxes, and a name of 40 MB.
+def squeezed(name, text):
+    with zipfile.ZipFile(f"{folder}/{name}", "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("images/a.png", png())
+        out.writestr("annotations.json", text)
+squeezed("manyboxes.zip", '{"images":[{"id":1,"file_name":"a.png"}],"annotations":[' + '{"area":1},' * 15_000_000 + "{}]}")
+squeezed("longname.zip", '{"images":[{"id":1,"file_name":"' + "a" * 40_000_000 + '"}]}')
 make_zip("brokencoco.zip", {"images/a.png": png(), "annotations.json": json.dumps(coco).encode()[:-40]})
 with gzip.open(f"{folder}/zeros.tar.gz", "wb", compresslevel=1) as out:
     info = tarfile.TarInfo("JPEGImages/zeros.png")
@@ -95,6 +102,8 @@ refused entities entities.zip 'DOCTYPE|document type|entit'
 refused nothing nothing.zip 'INVALID_ARGUMENT'
 refused missing missing.zip 'picture_missing|no usable'
 refused brokencoco brokencoco.zip 'annotations.json'
+refused manyboxes manyboxes.zip 'annotations.json.*limit='
+refused longname longname.zip 'annotations.json.*limit='
 refused zeros zeros.tar.gz 'zeros.png|expan|bomb|limit'
 [[ ! -e /tmp/lbw-outside.png ]] || fail "an archive wrote to /tmp"
 lbw dataset create pointers "$WORK/in/pointers.zip" >"$WORK/pointers.txt"

@@ -4,12 +4,16 @@
   job_soak.py --bin DIR --work DIR --rounds N --seed S      WORK/discs holds what lbw-demo-assets made
 
 Says how many kills hit which state, and fails unless every job succeeded exactly once with the result of an undisturbed
-run, and at least half of the kills hit a child between two checkpoints.
+run, and at least half of the kills surely hit a running child between two checkpoints: its process was stopped, the
+database said of its job, under the same lease, that a checkpoint was behind it and pictures before it, and what followed
+the kill was the end of that lease without a result. Seven of ten kills are aimed at that; the others hit children,
+workers and servers at any moment.
 """
 
 import argparse
 import collections
 import json
+import math
 import os
 import random
 import shutil
@@ -24,6 +28,11 @@ FLAGS = ["--jobs-lease=3s", "--jobs-backoff=50ms", "--log-level=warning"]
 SPECS = [  # version, pictures, against
     (1, 192, None), (2, 192, None), (3, 176, 1), (1, 128, 2), (2, 160, 1), (3, 144, None)]
 CHECKPOINT_EVERY = 8
+AIMED = 0.7  # share of the kills that are aimed at a child between two checkpoints
+# A worker records what its child said every 200 ms, and looks at least as often: after twice that, the rows say how far
+# a stopped child had come.
+RECORDED_AFTER = 0.45
+INSIDE = "running, between two checkpoints"
 
 
 def fail(message):
@@ -170,59 +179,135 @@ def prepare(service, work):
 
 
 ACTIVE = "('QUEUED', 'RUNNING', 'PAUSING', 'CANCELLING')"
+Leased = collections.namedtuple("Leased", "job worker token state step total checkpoint_step")
+
+
+def leased(database, job=None):
+    """The jobs that a worker has, or the one."""
+    return [Leased(*row) for row in database.execute(
+        "SELECT j.id, j.worker, j.lease_token, j.state, j.step, j.total_steps, c.step FROM jobs j LEFT JOIN job_checkpoints c "
+        "ON c.job = j.id AND c.sha256 = j.checkpoint WHERE j.worker <> '' AND (? IS NULL OR j.id = ?)", (job, job)).fetchall()]
+
+
+def is_inside(row):
+    """Whether the rows say that its child is between two checkpoints."""
+    return (row.state == "RUNNING" and row.checkpoint_step is not None and row.total is not None and
+            row.checkpoint_step <= row.step < row.total)
 
 
 def describe(row):
-    """The state that a kill hits, in words. row: of a job with a lease, or None."""
+    """The state that a kill perhaps hits, in words: it may be another by the time of the kill. row: None where no lease."""
     if row is None:
         return "idle"
-    _, _, step, total, checkpoint_step = row
-    if checkpoint_step is None:
+    if row.state != "RUNNING":
+        return row.state.lower()
+    if row.checkpoint_step is None:
         return "running, before the first checkpoint"
-    if total and step >= total:
-        return "running, after the last picture"
-    return "running, between two checkpoints"
+    return "running, after the last picture" if row.total and row.step >= row.total else "running, somewhere"
 
 
-def leased(database):
-    return database.execute(
-        "SELECT j.id, j.worker, j.step, j.total_steps, c.step FROM jobs j LEFT JOIN job_checkpoints c "
-        "ON c.job = j.id AND c.sha256 = j.checkpoint WHERE j.state = 'RUNNING' AND j.worker <> ''").fetchall()
+def child_of(worker):
+    """The process of a busy worker's job; None where it has none, or more than that one."""
+    found = [pid for pid in children_of(worker) if is_running(pid, "run-job")]
+    return found[0] if len(found) == 1 else None
 
 
-def kill_one(service, database, rng):
-    """One kill -9 at a random moment. Returns (target, state), or None where the target was gone."""
-    target = rng.choices(["child", "worker", "server"], weights=[6, 2, 2])[0]
-    # Most kills are meant for a child that has something to lose: a checkpoint behind it, pictures before it.
-    inside = rng.random() < 0.75
-    rows = wait_until("a job that runs", lambda: (service.keep_running(), [
-        row for row in leased(database) if not inside or (row[4] is not None and row[2] + CHECKPOINT_EVERY < row[3])])[1])
-    time.sleep(rng.uniform(0.0, 0.1 if inside else 0.9))
-    chosen = rng.choice(rows)[0]
-    # As it stands now.
-    row = next((row for row in leased(database) if row[0] == chosen), None)
-    if target == "server":
-        pid = service.server.pid
-    else:
-        owner = service.worker_of(database, row[1]) if row else None
-        owners = [owner] if owner else service.workers()
-        if not owners:
-            return None
-        pid = rng.choice(owners)
-        if target == "child":
-            found = [p for p in children_of(pid) if is_running(p, "run-job")]
-            if not found:
-                return None
-            pid = rng.choice(found)
+def is_stopped(pid):
     try:
-        os.kill(pid, signal.SIGKILL)
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+    except OSError:
+        return None
+
+
+def send(pid, number):
+    try:
+        os.kill(pid, number)
     except ProcessLookupError:
+        return False
+    return True
+
+
+def kill_inside(service, database, rng):
+    """Kills the child of a job between two checkpoints. Returns what is killed and how, or None where it did not fit."""
+    def candidates():
+        service.keep_running()
+        return [row for row in leased(database) if is_inside(row) and row.step + CHECKPOINT_EVERY < row.total]
+    before = rng.choice(wait_until("a job between two checkpoints", candidates))
+    time.sleep(rng.uniform(0.0, 0.1))  # so that kills do not follow checkpoints
+    worker = service.worker_of(database, before.worker)
+    child = child_of(worker) if worker else None
+    if child is None or not send(child, signal.SIGSTOP):
+        return None
+    wait_until("a stopped child", lambda: is_stopped(child) is not False)
+    time.sleep(RECORDED_AFTER)
+    now = next(iter(leased(database, before.job)), None)
+    fits = (now is not None and is_inside(now) and (now.worker, now.token) == (before.worker, before.token) and
+            child_of(worker) == child and is_stopped(child))
+    if not fits or not send(child, signal.SIGKILL):
+        send(child, signal.SIGCONT)
+        return None
+    # The attempt ends without a result: had the child said its last word before it was stopped, the job would succeed.
+    def after():
+        service.keep_running()
+        row = database.execute("SELECT state, worker, lease_token FROM jobs WHERE id = ?", (before.job,)).fetchone()
+        return row if (row[1], row[2]) != (now.worker, now.token) else None
+    state, _, token = wait_until("the end of the killed attempt", after)
+    sure = state == "QUEUED" or token > now.token
+    return ("child", INSIDE if sure else f"its attempt was {state.lower()} all the same")
+
+
+def kill_anything(service, database, rng):
+    """One kill -9 at a random moment, of anything. Returns (target, state), or None where the target was gone."""
+    target = rng.choice(["child", "worker", "server"])
+    time.sleep(rng.uniform(0.0, 0.9))
+    row = rng.choice(leased(database) or [None])
+    pid = service.server.pid
+    if target != "server":
+        pid = service.worker_of(database, row.worker) if row else rng.choice(service.workers() or [None])
+    if target == "child" and pid:
+        pid = rng.choice([p for p in children_of(pid) if is_running(p, "run-job")] or [None])
+    if pid is None or not send(pid, signal.SIGKILL):
         return None
     if pid == service.server.pid:
         service.server.wait()
     if service.worker.pid == pid:
         service.worker.wait()
-    return target, describe(row)
+    return (target, describe(row))
+
+
+def plan(rounds, rng):
+    """Which kills are aimed, in random order."""
+    aimed = math.ceil(AIMED * rounds)
+    kinds = [kill_inside] * aimed + [kill_anything] * (rounds - aimed)
+    rng.shuffle(kinds)
+    return kinds
+
+
+def kill_all(service, database, rng, rounds):
+    """Rounds of kills over a queue that is kept filled. Returns the jobs with their specs, and kills by (target, state)."""
+    jobs, states = {}, collections.Counter()
+    for kill in plan(rounds, rng):
+        hit = None
+        while hit is None:
+            while database.execute(f"SELECT COUNT(*) FROM jobs WHERE state IN {ACTIVE}").fetchone()[0] < 4:
+                spec = rng.choice(SPECS)
+                jobs[create(service, spec, f"job-{len(jobs)}")] = spec
+            hit = kill(service, database, rng)
+            service.keep_running()
+        states[hit] += 1
+    return jobs, states
+
+
+def report(jobs, states, attempts, seconds):
+    """Prints what was hit. At least half must have been a running child between two checkpoints."""
+    kills = sum(states.values())
+    for (target, state), count in sorted(states.items()):
+        print(f"  {count:4d} x {target:<6} {state}")
+    inside = states["child", INSIDE]
+    print(f"{len(jobs)} jobs, {attempts} attempts, {kills} kills in {seconds:.0f} s; {inside} of them ({100 * inside // kills} %) "
+          "surely of a running child between two checkpoints")
+    if inside * 2 < kills:
+        fail(f"only {inside} of {kills} kills surely hit a child between two checkpoints")
 
 
 def check(database, jobs, service, expected):
@@ -262,30 +347,14 @@ def main():
             if state["state"] != "JOB_STATE_SUCCEEDED":
                 fail(f"undisturbed, {spec} is {state['state']}: {state.get('error')}")
             expected[spec] = result_of(state)
-        jobs, kills, states = {}, 0, collections.Counter()
         start = time.monotonic()
-        while kills < options.rounds:
-            while database.execute(f"SELECT COUNT(*) FROM jobs WHERE state IN {ACTIVE}").fetchone()[0] < 4:
-                spec = rng.choice(SPECS)
-                jobs[create(service, spec, f"job-{len(jobs)}")] = spec
-            hit = kill_one(service, database, rng)
-            if hit:
-                kills += 1
-                states[hit] += 1
-            service.keep_running()
+        jobs, states = kill_all(service, database, rng, options.rounds)
         wait_until("the rest of the jobs", lambda: (service.keep_running(), database.execute(
             f"SELECT COUNT(*) FROM jobs WHERE state IN {ACTIVE}").fetchone()[0] == 0)[1], 600)
         seconds = time.monotonic() - start
         check(database, jobs, service, expected)
         attempts = database.execute("SELECT SUM(attempts) FROM jobs").fetchone()[0]
-        for (target, state), count in sorted(states.items()):
-            print(f"  {count:4d} x {target:<6} {state}")
-        inside = sum(n for (t, s), n in states.items() if s == "running, between two checkpoints")
-        child_inside = sum(n for (t, s), n in states.items() if t == "child" and s == "running, between two checkpoints")
-        print(f"{len(jobs)} jobs, {attempts} attempts, {kills} kills in {seconds:.0f} s; {inside} between two checkpoints of "
-              f"a running child ({child_inside} of the child itself)")
-        if inside * 2 < kills:
-            fail(f"only {inside} of {kills} kills hit a child between two checkpoints")
+        report(jobs, states, attempts, seconds)
         service.stop()
     finally:
         for process in (service.worker, service.server):

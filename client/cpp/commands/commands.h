@@ -25,6 +25,7 @@ void AddVersionCommand(CLI::App& app, Command& command);
 // The subcommands of `lbw model`.
 void AddModelCreateCommand(CLI::App& model, Command& command);
 void AddModelQuantizeCommand(CLI::App& model, Command& command);
+void AddModelCompareCommand(CLI::App& model, Command& command);
 void AddModelShowCommands(CLI::App& model, Command& command);
 // delete.
 void AddModelEditCommands(CLI::App& model, Command& command);

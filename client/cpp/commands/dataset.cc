@@ -7,16 +7,14 @@
 
 #include "base/strings.h"
 #include "client/cpp/commands/commands.h"
+#include "client/cpp/commands/folder_dataset.h"
 #include "client/cpp/commands/shared.h"
 #include "client/cpp/dataset_view.h"
 #include "client/cpp/format.h"
 #include "client/cpp/names.h"
-#include "client/cpp/pack_folder.h"
 #include "client/cpp/table.h"
-#include "client/cpp/transfer.h"
 #include "client/cpp/watch.h"
 #include "google/protobuf/empty.pb.h"
-#include "lbw/v1/artifact.grpc.pb.h"
 #include "lbw/v1/dataset.grpc.pb.h"
 
 namespace lbw::client {
@@ -27,6 +25,7 @@ constexpr char kExamples[] = R"(Examples:
   lbw dataset create faces VOCdevkit/VOC2007  a folder is packed first
   lbw dataset create masks voc.tar.gz --classes mask,no_mask --map HaveMask=mask,NoMask=no_mask
   lbw dataset create cifar10 cifar-10-binary.tar.gz --format cifar
+  lbw dataset create shots photos --format pictures   no labels: to calibrate on, to compare on
   lbw dataset get faces
   lbw dataset defects faces --kind box_outside
   lbw dataset show faces --out sheet.png --class mask --seed 7)";
@@ -73,50 +72,6 @@ absl::StatusOr<v1::CreateDatasetRequest> BuildRequest(const Session& session,
   return request;
 }
 
-absl::StatusOr<v1::Artifact> UploadPacked(Session& session, Connection& connection,
-                                          const std::string& folder) {
-  LBW_ASSIGN_OR_RETURN(const TemporaryFile archive, TemporaryFile::Create());
-  LBW_ASSIGN_OR_RETURN(
-      const PackedFolder packed,
-      PackFolder(folder, archive.path(), {}, session.canceller(), session.progress()));
-  for (const std::string& skipped : packed.skipped) session.Warn("left out " + skipped);
-  if (packed.skipped_count > packed.skipped.size()) {
-    session.Warn(base::StrCat("left out ", packed.skipped_count - packed.skipped.size(), " more"));
-  }
-  session.Note(
-      base::StrCat("packed ", Grouped(packed.files), " files, ", HumanBytes(packed.bytes)));
-  std::error_code error;
-  const std::filesystem::path whole = std::filesystem::canonical(folder, error);
-  UploadOptions options;
-  options.display_name = base::StrCat(whole.filename().string(), ".tar");
-  return UploadFile(connection, archive.path(), options, session.progress());
-}
-
-// An archive that was only made for the upload; what still needs it keeps it.
-absl::Status DeleteArchive(Connection& connection, const std::string& artifact) {
-  v1::DeleteArtifactRequest request;
-  request.set_name(artifact);
-  const auto stub = v1::ArtifactService::NewStub(connection.channel());
-  const auto deleted = connection.Unary<google::protobuf::Empty>(
-      Patience::kNone, [&](auto* context, auto* response) {
-        return stub->DeleteArtifact(context, request, response);
-      });
-  const std::string reason = GetCallDetails(deleted.status()).reason;
-  if (reason == base::reason::kInUse.text || reason == base::reason::kNotFound.text) {
-    return absl::OkStatus();
-  }
-  return deleted.status();
-}
-
-absl::StatusOr<v1::Dataset> GetDataset(Connection& connection, const std::string& name) {
-  v1::GetDatasetRequest request;
-  request.set_name(name);
-  const auto stub = v1::DatasetService::NewStub(connection.channel());
-  return connection.Unary<v1::Dataset>(Patience::kAnswer, [&](auto* context, auto* dataset) {
-    return stub->GetDataset(context, request, dataset);
-  });
-}
-
 // Told before gigabytes are uploaded for nothing. A dataset that FAILED is the server's to judge.
 absl::Status CheckIsNew(Connection& connection, const std::string& name) {
   const auto there = GetDataset(connection, name);
@@ -141,18 +96,14 @@ absl::Status Create(Session& session, const DatasetArguments& arguments) {
   LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
   LBW_RETURN_IF_ERROR(CheckIsNew(*connection, base::DatasetName(request.dataset_id())));
   if (is_folder) {
+    LBW_ASSIGN_OR_RETURN(const TemporaryFile archive, PackToFile(session, arguments.path));
     LBW_ASSIGN_OR_RETURN(const v1::Artifact artifact,
-                         UploadPacked(session, *connection, arguments.path));
+                         UploadPacked(session, *connection, archive, arguments.path));
     request.set_artifact(artifact.name());
   } else {
     LBW_ASSIGN_OR_RETURN(*request.mutable_artifact(), UploadOrResolve(session, arguments.path));
   }
-  const auto stub = v1::DatasetService::NewStub(connection->channel());
-  LBW_ASSIGN_OR_RETURN(
-      v1::Dataset dataset,
-      connection->Unary<v1::Dataset>(Patience::kNone, [&](auto* context, auto* made) {
-        return stub->CreateDataset(context, request, made);
-      }));
+  LBW_ASSIGN_OR_RETURN(v1::Dataset dataset, CreateDataset(*connection, request));
   if (arguments.no_wait) {
     session.Note(base::StrCat("its check: lbw job watch ", ShortName(dataset.job())));
     return Show(session, dataset);
@@ -160,12 +111,7 @@ absl::Status Create(Session& session, const DatasetArguments& arguments) {
   LBW_RETURN_IF_ERROR(WaitForJob(session, *connection, dataset.job()).status());
   LBW_ASSIGN_OR_RETURN(dataset, GetDataset(*connection, dataset.name()));
   if (is_folder && !arguments.keep_archive) {
-    // The dataset is there whatever becomes of the archive.
-    const absl::Status status = DeleteArchive(*connection, request.artifact());
-    if (!status.ok()) {
-      session.Warn(
-          base::StrCat("the uploaded archive is still there: ", base::Std(status.message())));
-    }
+    DeleteArchive(session, *connection, request.artifact());
   }
   return Show(session, dataset);
 }
@@ -267,8 +213,9 @@ absl::Status Delete(Session& session, const DatasetArguments& arguments) {
 
 void AddCreateOptions(CLI::App& sub, DatasetArguments& arguments) {
   sub.add_option("PATH", arguments.path, "a zip or tar (also compressed), or a folder")->required();
-  sub.add_option("--format", arguments.format,
-                 "voc, coco, yolo, folders, csv or cifar; found out from the files by default");
+  sub.add_option(
+      "--format", arguments.format,
+      "voc, coco, yolo, folders, csv, cifar or pictures; found out from the files by default");
   sub.add_option("--classes", arguments.classes, "class names in order: a,b")
       ->delimiter(',')
       ->allow_extra_args(false);

@@ -6,12 +6,12 @@
 
 #include "base/strings.h"
 #include "client/cpp/commands/commands.h"
+#include "client/cpp/commands/job_flags.h"
 #include "client/cpp/commands/shared.h"
 #include "client/cpp/evaluation_view.h"
 #include "client/cpp/format.h"
 #include "client/cpp/job_words.h"
 #include "client/cpp/names.h"
-#include "client/cpp/table.h"
 #include "client/cpp/watch.h"
 
 namespace lbw::client {
@@ -40,11 +40,7 @@ struct EvaluateArguments {
   uint32_t top_k = 0;
   uint32_t threads = 0;
   std::string against;
-  int32_t priority = 0;
-  std::vector<std::string> labels;
-  std::string request_id;
-  bool dry_run = false;
-  bool no_wait = false;
+  JobFlags job;
   std::string plot;
 };
 
@@ -84,54 +80,22 @@ absl::StatusOr<v1::CreateJobRequest> BuildRequest(const Session& session,
     spec.set_against(ResourceName(against));
   }
   *spec.mutable_options() = Options(arguments);
-  for (const std::string& label : arguments.labels) {
-    const size_t mark = label.find('=');
-    if (mark == 0 || mark == std::string::npos) {
-      return InvalidArgument(base::StrCat("--label is KEY=VALUE: '", Printable(label), "'"));
-    }
-    (*request.mutable_labels())[label.substr(0, mark)] = label.substr(mark + 1);
-  }
-  request.set_request_id(arguments.request_id);
-  request.set_priority(arguments.priority);
-  request.set_validate_only(arguments.dry_run);
-  request.set_submitter(session.submitter());
+  LBW_RETURN_IF_ERROR(FillIn(session, arguments.job, request));
   return request;
-}
-
-void PrintEstimate(Session& session, const v1::Job& job) {
-  Table table({{""}, {""}});
-  table.AddRow({"would evaluate", JobSubject(job)});
-  const v1::JobEstimate& estimate = job.estimate();
-  table.AddRow({"pictures", job.total_steps() == 0 ? "-" : Grouped(job.total_steps())});
-  table.AddRow({"time", job.estimate().has_duration()
-                            ? HumanDuration(ToDuration(estimate.duration()))
-                            : "-"});
-  table.AddRow(
-      {"memory", estimate.memory_bytes() == 0 ? "-" : HumanBytes(estimate.memory_bytes())});
-  table.AddRow({"estimated", estimate.basis()});
-  session.out() << table.Render();
 }
 
 absl::Status Evaluate(Session& session, const EvaluateArguments& arguments) {
   if (!arguments.plot.empty()) {
     LBW_RETURN_IF_ERROR(CheckOutFile(arguments.plot, "--plot"));
-    if (arguments.no_wait || arguments.dry_run) {
+    if (arguments.job.no_wait || arguments.job.dry_run) {
       return InvalidArgument("--plot needs the result; it does not go with --no-wait or --dry-run");
     }
   }
   LBW_ASSIGN_OR_RETURN(v1::CreateJobRequest request, BuildRequest(session, arguments));
   LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
   LBW_ASSIGN_OR_RETURN(const v1::Job job, CreateJob(*connection, std::move(request)));
-  if (arguments.dry_run || arguments.no_wait) {
-    if (session.wants_json()) return session.PrintJson(job);
-    if (arguments.dry_run) {
-      PrintEstimate(session, job);
-    } else {
-      session.out() << "created " << job.name() << "\n";
-      session.Note(base::StrCat("  lbw job watch ", ShortName(job.name())));
-    }
-    return absl::OkStatus();
-  }
+  if (arguments.job.dry_run) return PrintDryRun(session, job, "evaluate");
+  if (arguments.job.no_wait) return PrintCreated(session, job);
   session.Note(base::StrCat(JobSubject(job), ": ", job.name()));
   LBW_ASSIGN_OR_RETURN(const v1::Job ended, WaitForJob(session, *connection, job.name()));
   LBW_ASSIGN_OR_RETURN(const v1::Evaluation evaluation, EvaluationOf(*connection, ended));
@@ -159,15 +123,10 @@ void AddOptions(CLI::App& sub, EvaluateArguments& arguments) {
                  "also how well the boxes agree with this version's: NAME/VERSION");
   sub.add_option("--top-k", arguments.top_k, "classifiers: the k of top-k; 5 by default");
   sub.add_option("--threads", arguments.threads, "of the network; the machine's cores by default");
-  sub.add_option("--priority", arguments.priority, "-100..100; higher goes first");
-  sub.add_option("--label", arguments.labels, "KEY=VALUE, kept with the job; may be repeated")
-      ->allow_extra_args(false);
   sub.add_option("--checkpoint-pictures", arguments.checkpoint_pictures,
                  "pictures between two checkpoints; about 20 s by default");
-  sub.add_option("--request-id", arguments.request_id,
-                 "the same id makes no second job, also from another run");
-  sub.add_flag("--dry-run", arguments.dry_run, "check everything and estimate; create nothing");
-  sub.add_flag("--no-wait,!--wait", arguments.no_wait, "return once the job is queued");
+  AddJobFlags(sub, arguments.job);
+  sub.add_flag("--dry-run", arguments.job.dry_run, "check everything and estimate; create nothing");
   sub.add_option("--plot", arguments.plot,
                  "PNG file: precision over recall, or a classifier's confusion");
 }

@@ -10,8 +10,10 @@
 #include "absl/strings/strip.h"
 #include "base/clock.h"
 #include "base/strings.h"
+#include "client/cpp/calibration_view.h"
 #include "client/cpp/commands/commands.h"
 #include "client/cpp/commands/shared.h"
+#include "client/cpp/comparison_view.h"
 #include "client/cpp/evaluation_view.h"
 #include "client/cpp/format.h"
 #include "client/cpp/job_words.h"
@@ -60,6 +62,8 @@ std::string ResultWord(const v1::Job& job) {
   if (job.result().has_dataset()) {
     return base::StrCat(Grouped(job.result().dataset().pictures()), " pictures");
   }
+  if (job.result().has_quantization()) return QuantizationWord(job.result().quantization());
+  if (job.result().has_comparison()) return ComparisonWord(job.result().comparison());
   return job.has_error() ? job.error().message() : "";
 }
 
@@ -153,10 +157,31 @@ void ShowJob(Session& session, const v1::Job& job) {
   if (job.error().code() != 0) table.AddRow({"error", job.error().message()});
   if (job.result().has_evaluation()) {
     table.AddRow({"result", EvaluationWord(job.result().evaluation())});
-  } else if (job.result().has_dataset()) {
+  } else if (job.has_result()) {
     table.AddRow({"result", ResultWord(job)});
   }
   session.out() << table.Render();
+  if (job.result().has_quantization()) {
+    session.out() << "\n"
+                  << RenderCalibration(job.result().quantization().calibration(),
+                                       CalibrationDetail::kShort);
+  }
+  if (job.result().has_comparison()) {
+    session.out() << "\n" << RenderComparison(job.result().comparison());
+  }
+}
+
+// The result of a quantization; the curves of its values of any other job.
+absl::StatusOr<plot::Figure> FigureOf(Connection& connection, const v1::Job& job) {
+  if (job.state() == v1::JOB_STATE_SUCCEEDED && job.result().has_quantization()) {
+    LBW_ASSIGN_OR_RETURN(const v1::QuantizationResult result,
+                         QuantizationOf(connection, job.name()));
+    return CalibrationFigure(QuantizationWord(result), result.calibration());
+  }
+  LBW_ASSIGN_OR_RETURN(const JobView view, ReadHistory(connection, job));
+  if (!view.values().empty()) return view.Curves();
+  return base::Error(absl::StatusCode::kFailedPrecondition, base::reason::kNotFound,
+                     base::StrCat(job.name(), " has reported no values yet; nothing to plot"));
 }
 
 absl::Status Get(Session& session, const JobArguments& arguments) {
@@ -165,12 +190,8 @@ absl::Status Get(Session& session, const JobArguments& arguments) {
   LBW_ASSIGN_OR_RETURN(const std::string name, ResolveJob(*connection, arguments.job));
   LBW_ASSIGN_OR_RETURN(const v1::Job job, GetJob(*connection, name));
   if (!arguments.plot.empty()) {
-    LBW_ASSIGN_OR_RETURN(const JobView view, ReadHistory(*connection, job));
-    if (view.values().empty()) {
-      return base::Error(absl::StatusCode::kFailedPrecondition, base::reason::kNotFound,
-                         base::StrCat(name, " has reported no values yet; nothing to plot"));
-    }
-    LBW_RETURN_IF_ERROR(SavePlot(session, view.Curves(), arguments.plot));
+    LBW_ASSIGN_OR_RETURN(const plot::Figure figure, FigureOf(*connection, job));
+    LBW_RETURN_IF_ERROR(SavePlot(session, figure, arguments.plot));
   }
   if (session.wants_json()) return session.PrintJson(job);
   ShowJob(session, job);
@@ -284,7 +305,8 @@ void Add(CLI::App& group, Command& command, const std::string& name, const std::
     sub->add_option("JOB", arguments->job, "an id, a piece of one, or 'latest'")->required();
   }
   if (name == "get") {
-    sub->add_option("--plot", arguments->plot, "PNG file for the curves of its values");
+    sub->add_option("--plot", arguments->plot,
+                    "PNG file for the curves of its values, or what a quantization found");
   }
   sub->callback([&command, arguments, run] {
     command = [arguments, run](Session& session) { return run(session, *arguments); };

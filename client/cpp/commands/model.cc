@@ -8,6 +8,8 @@ namespace {
 constexpr char kExamples[] = R"(Examples:
   lbw model create face --onnx face.onnx --spec face.yaml
   lbw model quantize face --bits 4 --keep-float '*conv1.weight'
+  lbw model quantize face --bits 4 --calibrate photos/
+  lbw model compare face/2 --images photos/ --out worst.png
   lbw model get face
   lbw model alias face stable 2 --require dataset=faces,min=0.85
   lbw model lineage face/2
@@ -23,6 +25,7 @@ void AddModelCommands(CLI::App& app, Command& command) {
   group->footer(kExamples);
   AddModelCreateCommand(*group, command);
   AddModelQuantizeCommand(*group, command);
+  AddModelCompareCommand(*group, command);
   AddModelShowCommands(*group, command);
   AddModelAliasCommands(*group, command);
   AddModelEditCommands(*group, command);

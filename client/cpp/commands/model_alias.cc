@@ -58,10 +58,11 @@ class MissingEvaluations {
 
   absl::Status Run(const v1::PromotionRule& rule, const std::string& version) {
     LBW_ASSIGN_OR_RETURN(const std::string pack, PackOf(rule.dataset()));
+    LBW_ASSIGN_OR_RETURN(const v1::EvaluateSpec wanted, FilledIn(WantedBy(rule, version)));
     LBW_ASSIGN_OR_RETURN(const auto own, ListEvaluations(connection_, version, rule.dataset()));
-    const v1::Evaluation* const found = NewestFor(rule, pack, own.evaluations());
+    const v1::Evaluation* const found = NewestFor(wanted, pack, own.evaluations());
     if (!rule.has_max_drop()) {
-      return found != nullptr ? absl::OkStatus() : Evaluate(rule, version, nullptr).status();
+      return found != nullptr ? absl::OkStatus() : Evaluate(wanted).status();
     }
     LBW_ASSIGN_OR_RETURN(const std::string against,
                          ResolveVersionArgument(connection_, rule.against()));
@@ -70,12 +71,13 @@ class MissingEvaluations {
     if (found != nullptr) {
       one = *found;
     } else {
-      // Asked the way the other was, so that the two can be compared.
-      LBW_ASSIGN_OR_RETURN(one,
-                           Evaluate(rule, version, NewestFor(rule, pack, others.evaluations())));
+      LBW_ASSIGN_OR_RETURN(one, Evaluate(wanted));
     }
     if (NewestLike(one, others.evaluations()) != nullptr) return absl::OkStatus();
-    return Evaluate(rule, against, &one).status();
+    v1::EvaluateSpec like = WantedBy(rule, against);
+    like.set_split(one.split());
+    *like.mutable_options() = one.options();
+    return Evaluate(like).status();
   }
 
  private:
@@ -90,17 +92,22 @@ class MissingEvaluations {
     return found.pack_artifact();
   }
 
-  absl::StatusOr<v1::Evaluation> Evaluate(const v1::PromotionRule& rule, const std::string& version,
-                                          const v1::Evaluation* like) {
+  // As the server would have it.
+  absl::StatusOr<v1::EvaluateSpec> FilledIn(const v1::EvaluateSpec& spec) {
     v1::CreateJobRequest request;
-    v1::EvaluateSpec& spec = *request.mutable_spec()->mutable_evaluate();
-    spec.set_version(version);
-    spec.set_dataset(rule.dataset());
-    spec.set_split(like == nullptr ? rule.split() : like->split());
-    if (like != nullptr) *spec.mutable_options() = like->options();
+    *request.mutable_spec()->mutable_evaluate() = spec;
+    request.set_validate_only(true);
+    LBW_ASSIGN_OR_RETURN(const v1::Job job, CreateJob(connection_, std::move(request)));
+    return job.spec().evaluate();
+  }
+
+  absl::StatusOr<v1::Evaluation> Evaluate(const v1::EvaluateSpec& spec) {
+    const std::string& version = spec.version();
+    v1::CreateJobRequest request;
+    *request.mutable_spec()->mutable_evaluate() = spec;
     request.set_submitter(session_.submitter());
     LBW_ASSIGN_OR_RETURN(const v1::Job job, CreateJob(connection_, std::move(request)));
-    session_.Note(base::StrCat("evaluating ", ShortName(version), " on ", ShortName(rule.dataset()),
+    session_.Note(base::StrCat("evaluating ", ShortName(version), " on ", ShortName(spec.dataset()),
                                ": ", job.name()));
     LBW_ASSIGN_OR_RETURN(const v1::Job ended, WaitForJob(session_, connection_, job.name()));
     LBW_ASSIGN_OR_RETURN(auto evaluation, EvaluationOf(connection_, ended));

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_join.h"
 #include "base/strings.h"
+#include "client/cpp/calibration_view.h"
 #include "client/cpp/commands/commands.h"
 #include "client/cpp/commands/shared.h"
 #include "client/cpp/evaluation_view.h"
@@ -21,6 +22,7 @@ constexpr char kExamples[] = R"(Examples:
   lbw model list
   lbw model get face        its versions, aliases and where each version came from
   lbw model get face/2      one version with its evaluations and quantization report
+  lbw model get face/2 --layers      every layer of its calibration, not only the worst
   lbw model get face@stable --json)";
 
 std::string StateWord(v1::VersionState state) {
@@ -158,8 +160,8 @@ std::string Lineage(const v1::Model& model, const v1::ModelVersion& version) {
   return text;
 }
 
-absl::Status ShowVersion(Session& session, const v1::Model& model,
-                         const v1::ModelVersion& version) {
+absl::Status ShowVersion(Session& session, const v1::Model& model, const v1::ModelVersion& version,
+                         CalibrationDetail detail) {
   if (session.wants_json()) return session.PrintJson(version);
   Table table({{""}, {""}});
   table.AddRow({"version", ShortName(version.name())});
@@ -183,6 +185,9 @@ absl::Status ShowVersion(Session& session, const v1::Model& model,
   if (version.evaluations_size() > 0) {
     session.out() << "\n" << RenderEvaluationList(version.evaluations());
   }
+  if (version.has_calibration()) {
+    session.out() << "\n" << RenderCalibration(version.calibration(), detail);
+  }
   if (version.report().tensors_size() > 0) {
     session.out() << "\n";
     PrintReport(session, version.report(), ReportKind::kMeasured);
@@ -193,20 +198,20 @@ absl::Status ShowVersion(Session& session, const v1::Model& model,
   return absl::OkStatus();
 }
 
-absl::Status Get(Session& session, const std::string& text) {
-  LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, ParseModelArgument(text));
+struct GetArguments {
+  std::string model;
+  bool layers = false;
+};
+
+absl::Status Get(Session& session, const GetArguments& arguments) {
+  LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, ParseModelArgument(arguments.model));
   LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
   LBW_ASSIGN_OR_RETURN(const v1::Model model, GetModel(*connection, ref.model));
   if (!ref.version && !ref.alias) return ShowModel(session, *connection, model);
-  v1::GetVersionRequest request;
-  LBW_ASSIGN_OR_RETURN(*request.mutable_name(), ResolveVersion(model, ref));
-  const auto stub = v1::ModelService::NewStub(connection->channel());
-  LBW_ASSIGN_OR_RETURN(
-      const auto version,
-      connection->Unary<v1::ModelVersion>(Patience::kAnswer, [&](auto* context, auto* response) {
-        return stub->GetVersion(context, request, response);
-      }));
-  return ShowVersion(session, model, version);
+  LBW_ASSIGN_OR_RETURN(const std::string name, ResolveVersion(model, ref));
+  LBW_ASSIGN_OR_RETURN(const v1::ModelVersion version, GetVersion(*connection, name));
+  return ShowVersion(session, model, version,
+                     arguments.layers ? CalibrationDetail::kWhole : CalibrationDetail::kShort);
 }
 
 }  // namespace
@@ -217,10 +222,12 @@ void AddModelShowCommands(CLI::App& model, Command& command) {
   list->callback([&command] { command = [](Session& session) { return List(session); }; });
   auto* get = model.add_subcommand("get", "a model with its versions, or one version");
   get->footer(kExamples);
-  const auto name = std::make_shared<std::string>();
-  get->add_option("MODEL", *name, "NAME, NAME/VERSION or NAME@ALIAS")->required();
-  get->callback(
-      [&command, name] { command = [name](Session& session) { return Get(session, *name); }; });
+  const auto arguments = std::make_shared<GetArguments>();
+  get->add_option("MODEL", arguments->model, "NAME, NAME/VERSION or NAME@ALIAS")->required();
+  get->add_flag("--layers", arguments->layers, "the whole calibration: every layer, widths, mu");
+  get->callback([&command, arguments] {
+    command = [arguments](Session& session) { return Get(session, *arguments); };
+  });
 }
 
 }  // namespace lbw::client

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "base/strings.h"
 #include "client/cpp/format.h"
+#include "client/cpp/job_words.h"
 #include "client/cpp/names.h"
 #include "client/cpp/transfer.h"
 #include "lbw/v1/artifact.grpc.pb.h"
@@ -76,6 +77,11 @@ absl::StatusOr<std::string> LookUpArtifact(Session& session, const std::string& 
 void AddQuantizeFlags(CLI::App& app, QuantizeFlags& flags) {
   app.add_option("--bits", flags.bits, "bits a weight: 2..6, or 8 with --scheme uniform")
       ->required();
+  AddGridFlags(app, flags);
+  app.add_option("--mu", flags.mu, "threshold scheme: mu as a ratio of max|w|, 0.75 by default");
+}
+
+void AddGridFlags(CLI::App& app, QuantizeFlags& flags) {
   app.add_option("--code-book", flags.code_book,
                  "full: 2^(bits-1)-1 magnitudes (default); paper: 2^(bits-2)");
   app.add_option("--granularity", flags.granularity,
@@ -83,18 +89,21 @@ void AddQuantizeFlags(CLI::App& app, QuantizeFlags& flags) {
   app.add_option(
       "--scheme", flags.scheme,
       "exact: least squared error (default); threshold: the paper's, with --mu; uniform");
-  app.add_option("--mu", flags.mu, "threshold scheme: mu as a ratio of max|w|, 0.75 by default");
   app.add_option("--layers", flags.rules_file, "YAML list of layer rules, the first match wins");
   app.add_option("--keep-float", flags.keep_float,
                  "leave the tensors that GLOB matches in float; may be repeated")
       ->allow_extra_args(false);
 }
 
+absl::Status ReadRules(QuantizeFlags& flags) {
+  if (flags.rules_file.empty()) return absl::OkStatus();
+  LBW_ASSIGN_OR_RETURN(flags.rules_text, ReadTextFile(flags.rules_file, "--layers"));
+  if (flags.rules_text.empty()) flags.rules_text = "[]";
+  return absl::OkStatus();
+}
+
 absl::StatusOr<v1::QuantizationOptions> ReadOptions(QuantizeFlags flags) {
-  if (!flags.rules_file.empty()) {
-    LBW_ASSIGN_OR_RETURN(flags.rules_text, ReadTextFile(flags.rules_file, "--layers"));
-    if (flags.rules_text.empty()) flags.rules_text = "[]";
-  }
+  LBW_RETURN_IF_ERROR(ReadRules(flags));
   return BuildOptions(flags);
 }
 
@@ -167,6 +176,15 @@ absl::StatusOr<std::string> ResolveJob(Connection& connection, const std::string
                                   " jobs; use more of the id: ", absl::StrJoin(found, ", ")));
 }
 
+absl::StatusOr<v1::ModelVersion> GetVersion(Connection& connection, const std::string& name) {
+  const auto stub = v1::ModelService::NewStub(connection.channel());
+  v1::GetVersionRequest request;
+  request.set_name(name);
+  return connection.Unary<v1::ModelVersion>(Patience::kAnswer, [&](auto* context, auto* version) {
+    return stub->GetVersion(context, request, version);
+  });
+}
+
 absl::StatusOr<v1::Job> GetJob(Connection& connection, const std::string& name) {
   const auto stub = v1::JobService::NewStub(connection.channel());
   v1::GetJobRequest request;
@@ -182,6 +200,22 @@ absl::StatusOr<v1::Job> CreateJob(Connection& connection, v1::CreateJobRequest r
   return connection.Unary<v1::Job>(Patience::kAnswer, [&](auto* context, auto* job) {
     return stub->CreateJob(context, request, job);
   });
+}
+
+absl::StatusOr<v1::QuantizationResult> QuantizationOf(Connection& connection,
+                                                      const std::string& job) {
+  LBW_ASSIGN_OR_RETURN(const v1::Job whole, GetJob(connection, job));
+  v1::QuantizationResult result = whole.result().quantization();
+  if (result.version().empty()) {
+    return base::Error(
+        absl::StatusCode::kNotFound, base::reason::kNotFound,
+        base::StrCat(job, " is ", JobStateWord(whole.state()), " and has no quantized version"));
+  }
+  if (result.calibration().layers_size() > 0) return result;
+  LBW_ASSIGN_OR_RETURN(const v1::ModelVersion version, GetVersion(connection, result.version()));
+  *result.mutable_calibration() = version.calibration();
+  *result.mutable_report() = version.report();
+  return result;
 }
 
 absl::StatusOr<v1::Evaluation> EvaluationOf(Connection& connection, const v1::Job& job) {

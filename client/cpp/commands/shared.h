@@ -31,6 +31,10 @@ namespace lbw::client {
 
 // --bits, --code-book, --granularity, --scheme, --mu, --layers, --keep-float.
 void AddQuantizeFlags(CLI::App& app, QuantizeFlags& flags);
+// The same without --bits and --mu, which a command has in a way of its own.
+void AddGridFlags(CLI::App& app, QuantizeFlags& flags);
+// Reads the rules' file into flags.rules_text. Errors: those of ReadTextFile.
+absl::Status ReadRules(QuantizeFlags& flags);
 // Reads the rules' file and builds the options. Errors: those of ReadTextFile and BuildOptions.
 absl::StatusOr<v1::QuantizationOptions> ReadOptions(QuantizeFlags flags);
 
@@ -49,11 +53,16 @@ absl::StatusOr<std::string> ResolveVersionArgument(Connection& connection, const
 // Errors: those of ParseJobArgument; kNotFound - nothing fits; kInvalidArgument - several do (names
 // them).
 absl::StatusOr<std::string> ResolveJob(Connection& connection, const std::string& text);
+absl::StatusOr<v1::ModelVersion> GetVersion(Connection& connection, const std::string& name);
 absl::StatusOr<v1::Job> GetJob(Connection& connection, const std::string& name);
 
 // Creates a job; sent again where the connection breaks, which its request_id (made up where empty)
 // makes safe.
 absl::StatusOr<v1::Job> CreateJob(Connection& connection, v1::CreateJobRequest request);
+// What a quantize job stored, whole: a list of jobs or a stream may leave layers out.
+// Errors: those of the calls; kNotFound - the job has no such result.
+absl::StatusOr<v1::QuantizationResult> QuantizationOf(Connection& connection,
+                                                      const std::string& job);
 // What an evaluation's job stored, whole. Errors: those of the call.
 absl::StatusOr<v1::Evaluation> EvaluationOf(Connection& connection, const v1::Job& job);
 // Newest first, at most 1,000; version and dataset may be empty.

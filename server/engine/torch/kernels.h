@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "graph/graph.h"
 #include "graph/resolve.h"
+#include "graph/rounding_points.h"
 
 namespace at {
 class Tensor;
@@ -33,6 +34,10 @@ struct Kernel {
 // Errors: kInvalidArgument, UNSUPPORTED_OPERATOR, BAD_GRAPH.
 absl::StatusOr<Kernel> MakeKernel(const graph::Operands& operands,
                                   const std::vector<graph::ValueInfo>& outputs);
+
+// x -> scale * clamp(round(x / scale)), half to even, between the range's codes less its zero
+// point: the rounding of CompileOptions::emulate. in[0]: f32. NaN stays NaN.
+Kernel RoundKernel(const graph::ActivationRange& range);
 
 // By family; nullopt for an operator of another one.
 using MaybeKernel = absl::StatusOr<std::optional<Kernel>>;

@@ -22,13 +22,18 @@ class PlanBuilder {
         constants_(source.constants),
         laid_out_(source.laid_out),
         fetch_(source.fetch),
+        emulate_(source.emulate),
         inferred_(inferred),
         plan_(plan) {
     plan.channels_last_ = source.channels_last;
   }
 
   absl::Status Build() {
-    plan_.input_slot_ = NewSlot(graph_.inputs[0].name);
+    LBW_RETURN_IF_ERROR(CheckEmulated());
+    for (const graph::ValueInfo& input : graph_.inputs) {
+      plan_.input_slots_.push_back(NewSlot(input.name));
+    }
+    for (const graph::ValueInfo& input : graph_.inputs) RoundValue(input.name);
     CountReaders();
     for (const graph::Node& node : graph_.nodes) LBW_RETURN_IF_ERROR(AddNode(node));
     for (const std::string& name : fetch_) {
@@ -55,6 +60,38 @@ class PlanBuilder {
     return std::all_of(node.outputs.begin(), node.outputs.end(), [&](const std::string& output) {
       return output.empty() || inferred_.known.count(output) != 0;
     });
+  }
+
+  absl::Status CheckEmulated() const {
+    if (emulate_ == nullptr) return absl::OkStatus();
+    for (const auto& [name, range] : *emulate_) {
+      const auto info = inferred_.values.find(name);
+      if (info == inferred_.values.end()) continue;  // not computed here
+      const bool made = inferred_.known.count(name) == 0 && constants_.count(name) == 0;
+      if (made && info->second.dtype == base::DType::kF32) continue;
+      return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
+                         base::StrCat("emulate: value ", name, " is ",
+                                      made ? base::Name(info->second.dtype) : "a constant",
+                                      "; only computed F32 values are rounded"));
+    }
+    return absl::OkStatus();
+  }
+
+  // Puts a rounding step behind the value that was made last; from here on its name is the rounded
+  // value's, which nothing else shares.
+  void RoundValue(const std::string& name) {
+    if (emulate_ == nullptr) return;
+    const auto range = emulate_->find(name);
+    if (range == emulate_->end()) return;
+    Kernel kernel = RoundKernel(range->second);
+    Plan::Step step;
+    step.where = base::StrCat("rounding of ", name);
+    step.run = std::move(fresh_.count(name) != 0 ? kernel.run_in_place : kernel.run);
+    step.in = {slots_.find(name)->second};
+    step.out = {NewSlot("")};
+    slots_.insert_or_assign(name, step.out[0]);
+    fresh_.insert(name);
+    plan_.steps_.push_back(std::move(step));
   }
 
   void CountReaders() {
@@ -120,6 +157,7 @@ class PlanBuilder {
       if (kernel.fresh) fresh_.insert(name);
     }
     plan_.steps_.push_back(std::move(step));
+    for (const std::string& name : node.outputs) RoundValue(name);
     return absl::OkStatus();
   }
 
@@ -140,6 +178,7 @@ class PlanBuilder {
   const graph::Constants& constants_;
   const LaidOut& laid_out_;
   const std::vector<std::string>& fetch_;
+  const graph::Activations* emulate_;
   const graph::InferredShapes& inferred_;
   Plan& plan_;
   std::map<std::string, int> readers_;
@@ -151,11 +190,10 @@ class PlanBuilder {
 Plan::Plan() = default;
 Plan::~Plan() = default;
 
-absl::StatusOr<std::unique_ptr<Plan>> Plan::Build(const PlanSource& source,
-                                                  const base::Shape& input) {
-  LBW_ASSIGN_OR_RETURN(
-      const graph::InferredShapes inferred,
-      graph::InferShapes(source.graph, source.constants, {{source.graph.inputs[0].name, input}}));
+absl::StatusOr<std::unique_ptr<Plan>> Plan::Build(
+    const PlanSource& source, const std::map<std::string, base::Shape>& inputs) {
+  LBW_ASSIGN_OR_RETURN(const graph::InferredShapes inferred,
+                       graph::InferShapes(source.graph, source.constants, inputs));
   std::unique_ptr<Plan> plan(new Plan());
   try {
     LBW_RETURN_IF_ERROR(PlanBuilder(source, inferred, *plan).Build());
@@ -190,14 +228,17 @@ absl::Status Plan::RunStep(const Step& step, std::vector<at::Tensor>& slots) con
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<base::Tensor>> Plan::Run(const base::TensorView& input,
+absl::StatusOr<std::vector<base::Tensor>> Plan::Run(absl::Span<const base::TensorView> inputs,
                                                     const base::CancelToken& cancel) const {
+  LBW_CHECK(inputs.size() == input_slots_.size());
   std::vector<at::Tensor> slots = initial_;
-  LBW_ASSIGN_OR_RETURN(at::Tensor pictures, BorrowTensor(input));
-  if (channels_last_ && pictures.dim() == 4) {
-    pictures = pictures.contiguous(at::MemoryFormat::ChannelsLast);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    LBW_ASSIGN_OR_RETURN(at::Tensor pictures, BorrowTensor(inputs[i]));
+    if (channels_last_ && pictures.dim() == 4) {
+      pictures = pictures.contiguous(at::MemoryFormat::ChannelsLast);
+    }
+    slots[static_cast<size_t>(input_slots_[i])] = std::move(pictures);
   }
-  slots[static_cast<size_t>(input_slot_)] = std::move(pictures);
   for (const Step& step : steps_) {
     LBW_RETURN_IF_ERROR(cancel.Check());
     LBW_RETURN_IF_ERROR(RunStep(step, slots));

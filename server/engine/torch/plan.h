@@ -1,4 +1,4 @@
-// A graph for one input shape as a flat list of steps over numbered slots. Internal to the room;
+// A graph for given input shapes as a flat list of steps over numbered slots. Internal to the room;
 // free of torch's headers.
 //
 // Integer values that follow from shapes are constants of the plan; steps whose results nothing
@@ -7,40 +7,47 @@
 #ifndef LBW_ENGINE_TORCH_PLAN_H_
 #define LBW_ENGINE_TORCH_PLAN_H_
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "base/cancel.h"
 #include "base/tensor.h"
 #include "engine/torch/kernels.h"
 #include "engine/torch/layout.h"
 #include "graph/graph.h"
+#include "graph/rounding_points.h"
 
 namespace lbw::engine {
 
 // What a plan is built from. constants must outlive the plan: large ones are borrowed.
 struct PlanSource {
-  const graph::Graph& graph;  // one input
+  const graph::Graph& graph;
   const graph::Constants& constants;
   const LaidOut& laid_out;
   bool channels_last = false;  // order of pictures
   const std::vector<std::string>& fetch;
+  // Values that are rounded as soon as they are made; keys that the graph lacks are not looked at.
+  const graph::Activations* emulate = nullptr;
 };
 
 class Plan {
  public:
-  // Errors: those of graph::InferShapes; UNSUPPORTED_OPERATOR.
-  static absl::StatusOr<std::unique_ptr<Plan>> Build(const PlanSource& source,
-                                                     const base::Shape& input);
+  // inputs: the shape of every input of the graph.
+  // Errors: those of graph::InferShapes; UNSUPPORTED_OPERATOR; BAD_ARGUMENT - a key of emulate that
+  // is no f32 value of the graph's inputs or steps.
+  static absl::StatusOr<std::unique_ptr<Plan>> Build(
+      const PlanSource& source, const std::map<std::string, base::Shape>& inputs);
   ~Plan();
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
-  // Runs every step. input: of the plan's shape, f32, borrowed.
-  // Errors: cancel's; kResourceExhausted; kInternal.
-  absl::StatusOr<std::vector<base::Tensor>> Run(const base::TensorView& input,
+  // Runs every step. inputs: one an input of the graph, of the plan's shapes, borrowed.
+  // Errors: cancel's; kResourceExhausted; kInternal. Threads: may be called concurrently.
+  absl::StatusOr<std::vector<base::Tensor>> Run(absl::Span<const base::TensorView> inputs,
                                                 const base::CancelToken& cancel) const;
   // Of the fetched values, with the plan's batch.
   const std::vector<graph::ValueInfo>& outputs() const { return outputs_; }
@@ -62,7 +69,7 @@ class Plan {
   std::vector<at::Tensor> initial_;  // one a slot; constants are set
   std::vector<int> fetch_;
   std::vector<graph::ValueInfo> outputs_;
-  int input_slot_ = 0;
+  std::vector<int> input_slots_;
   bool channels_last_ = false;
 };
 

@@ -12,6 +12,7 @@
 #include "engine/torch/layout.h"
 #include "engine/torch/plan.h"
 #include "engine/torch/torch_bridge.h"
+#include "engine/torch/torch_pieces.h"
 #include "graph/passes.h"
 
 namespace lbw::engine {
@@ -68,7 +69,7 @@ class TorchExecutor final : public Executor {
     const c10::InferenceMode guard;
     LBW_ASSIGN_OR_RETURN(const Plan* plan, PlanFor(input.shape[0]));
     try {
-      return plan->Run(input, cancel);
+      return plan->Run({input}, cancel);
     } catch (...) {
       return CurrentTorchError("running");
     }
@@ -103,9 +104,10 @@ class TorchExecutor final : public Executor {
     if (const auto it = plans_.find(batch); it != plans_.end()) return it->second.get();
     base::Shape shape = picture_;
     shape[0] = batch;
-    LBW_ASSIGN_OR_RETURN(
-        std::unique_ptr<Plan> plan,
-        Plan::Build({graph_, constants_, laid_out_, channels_last_, options_.fetch}, shape));
+    LBW_ASSIGN_OR_RETURN(std::unique_ptr<Plan> plan,
+                         Plan::Build({graph_, constants_, laid_out_, channels_last_, options_.fetch,
+                                      &options_.emulate},
+                                     {{graph_.inputs[0].name, shape}}));
     if (plans_.size() >= kMaxPlans) plans_.clear();
     return plans_.emplace(batch, std::move(plan)).first->second.get();
   }
@@ -153,6 +155,13 @@ graph::Constants UsedConstants(const graph::Graph& graph, const graph::Constants
   return kept;
 }
 
+// Values that compile passes must leave as they are.
+std::vector<std::string> SeenValues(const CompileOptions& options) {
+  std::vector<std::string> seen = options.fetch;
+  for (const auto& [name, range] : options.emulate) seen.push_back(name);
+  return seen;
+}
+
 class TorchExecutorFactory final : public ExecutorFactory {
  public:
   absl::StatusOr<std::unique_ptr<Executor>> Compile(const graph::Graph& graph,
@@ -163,6 +172,7 @@ class TorchExecutorFactory final : public ExecutorFactory {
                          base::StrCat("threads must be at least 1: ", options.threads));
     }
     LBW_RETURN_IF_ERROR(graph::Validate(graph, constants));
+    LBW_RETURN_IF_ERROR(graph::CheckActivations(options.emulate, graph));
     LBW_ASSIGN_OR_RETURN(base::Shape picture, PictureShape(graph, options));
     CompileOptions own = options;
     if (own.fetch.empty()) {
@@ -173,8 +183,9 @@ class TorchExecutorFactory final : public ExecutorFactory {
       graph::RemoveDeadNodes(compiled, own.fetch);
       graph::Constants used = UsedConstants(compiled, constants, own.fetch);
       LBW_RETURN_IF_ERROR(graph::MaterializeWeights(compiled, used));
-      LBW_RETURN_IF_ERROR(graph::FoldConstantViews(compiled, used, own.fetch));
-      graph::FoldBatchNormalization(compiled, used, own.fetch);
+      const std::vector<std::string> seen = SeenValues(own);
+      LBW_RETURN_IF_ERROR(graph::FoldConstantViews(compiled, used, seen));
+      graph::FoldBatchNormalization(compiled, used, seen);
       used = UsedConstants(compiled, used, own.fetch);
       auto executor = std::make_unique<TorchExecutor>(std::move(compiled), std::move(used),
                                                       std::move(own), std::move(picture));
@@ -183,6 +194,14 @@ class TorchExecutorFactory final : public ExecutorFactory {
     } catch (...) {
       return CurrentTorchError("compiling");
     }
+  }
+
+  absl::StatusOr<std::unique_ptr<PieceCompiler>> OpenPieces(
+      const graph::Graph& graph, const graph::Constants& constants,
+      const CompileOptions& options) override {
+    LBW_RETURN_IF_ERROR(graph::Validate(graph, constants));
+    LBW_ASSIGN_OR_RETURN(const base::Shape picture, PictureShape(graph, options));
+    return NewTorchPieceCompiler(graph, constants, picture);
   }
 };
 

@@ -297,23 +297,36 @@ TEST_F(CliJobs, AliasRunsTheEvaluationsThatAreMissingAndOnlyThose) {
   first.set_dataset("datasets/faces");
   first.set_split("val");
   first.set_pack_artifact("artifacts/pack");
-  first.mutable_options()->set_score_threshold(0.3F);
-  server.models.evaluations = {first};
+  first.mutable_options()->set_score_threshold(0.02F);
+  // Of five pictures only: not what a rule wants that does not say so.
+  v1::Evaluation few = first;
+  few.set_name("evaluations/few");
+  few.set_version("models/face/versions/2");
+  few.mutable_options()->set_max_pictures(5);
+  server.models.evaluations = {few, first};
+  const auto made = [this] {  // and not only asked how they would be filled in
+    std::vector<v1::EvaluateSpec> specs;
+    for (const v1::CreateJobRequest& request : server.jobs.Created()) {
+      if (!request.validate_only()) specs.push_back(request.spec().evaluate());
+    }
+    return specs;
+  };
   const std::vector<std::string> command = {
       "model", "alias",      "face",      "stable",
       "2",     "--evaluate", "--require", "dataset=faces,max-drop=0.01,against=1"};
   EXPECT_EQ(Run(command), 0) << err.str();
-  ASSERT_THAT(server.jobs.Created(), SizeIs(1));
-  const v1::EvaluateSpec spec = server.jobs.Created().front().spec().evaluate();
-  EXPECT_EQ(spec.version(), "models/face/versions/2");
-  EXPECT_EQ(spec.split(), "val");
-  EXPECT_EQ(spec.options().score_threshold(), 0.3F);
+  ASSERT_THAT(made(), SizeIs(1));
+  EXPECT_EQ(made()[0].version(), "models/face/versions/2");
+  EXPECT_EQ(made()[0].split(), "val");
+  EXPECT_EQ(made()[0].options().score_threshold(), 0.02F);
+  EXPECT_EQ(made()[0].options().max_pictures(), 0U);
   EXPECT_EQ(Run(command), 0) << err.str();
-  EXPECT_THAT(server.jobs.Created(), SizeIs(1));
+  EXPECT_THAT(made(), SizeIs(1));
   // Content that changed counts as not evaluated, on both sides.
   server.datasets.datasets["datasets/faces"].set_pack_artifact("artifacts/other");
+  server.jobs.pack_artifact = "artifacts/other";
   EXPECT_EQ(Run(command), 0) << err.str();
-  EXPECT_THAT(server.jobs.Created(), SizeIs(3));
+  EXPECT_THAT(made(), SizeIs(3));
 }
 
 TEST_F(CliJobs, RollbackHistoryLineageEvaluations) {

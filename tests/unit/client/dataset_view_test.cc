@@ -15,8 +15,9 @@ TEST(ParseDatasetFormat, EveryWordGoesAndComesBack) {
     EXPECT_EQ(*ParseDatasetFormat(DatasetFormatWord(format)), format);
   }
   EXPECT_EQ(*ParseDatasetFormat(""), v1::DATASET_FORMAT_UNSPECIFIED);
-  EXPECT_THAT(std::string(ParseDatasetFormat("zip").status().message()),
-              HasSubstr("--format must be voc, coco, yolo, folders, csv or cifar: 'zip'"));
+  EXPECT_THAT(
+      std::string(ParseDatasetFormat("zip").status().message()),
+      HasSubstr("--format must be voc, coco, yolo, folders, csv, cifar or pictures: 'zip'"));
 }
 
 TEST(RenderDataset, CountsSplitsClassesAndDefects) {

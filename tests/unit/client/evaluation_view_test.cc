@@ -60,7 +60,26 @@ TEST(RenderEvaluation, ADetectorsNumbersWithDashesWhereThereAreNone) {
   EXPECT_THAT(text, AllOf(HasSubstr("AP         0.5000    AR 1            -"),
                           HasSubstr("AR large   0.7500")));
   EXPECT_THAT(text, HasSubstr("agreement with face/1: mAP 0.9700"));
-  EXPECT_THAT(text, HasSubstr("11.50 ms a picture: decode 2.00, preprocess 0.00, compute 9.50"));
+  EXPECT_THAT(text, HasSubstr("11.50 ms a picture: decode 2.00, preprocess -, compute 9.50"));
+}
+
+// Scenario: no object of any class, and no picture that could be read.
+TEST(RenderEvaluation, WhatIsNotDefinedIsADashAndNoZero) {
+  v1::Evaluation one;
+  one.set_dataset("datasets/faces");
+  one.set_version("models/face/versions/2");
+  one.set_metric("map_50");
+  v1::VocClassScores& scores = *one.mutable_voc()->add_classes();
+  scores.set_label("mask");
+  one.mutable_timings()->set_threads(2);
+  const std::string text = RenderEvaluation(one);
+  EXPECT_THAT(text, HasSubstr("\n- ms a picture: decode -, preprocess -, compute -"));
+  EXPECT_THAT(EvaluationWord(one), HasSubstr("map_50 - on faces"));
+  google::protobuf::RepeatedPtrField<v1::Evaluation> list;
+  *list.Add() = one;
+  EXPECT_THAT(RenderEvaluationList(list), Not(HasSubstr("0.0")));
+  const plot::Figure figure = EvaluationFigure(one);
+  EXPECT_EQ(std::get<plot::Chart>(figure.panels[1]).series[0].label, "mask  -");
 }
 
 TEST(EvaluationFigure, AClassACurveWithItsBestThreshold) {

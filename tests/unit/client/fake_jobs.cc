@@ -61,6 +61,21 @@ grpc::Status FakeModels::GetEvaluation(grpc::ServerContext*,
   return NotFound(request->name());
 }
 
+grpc::Status FakeModels::GetVersion(grpc::ServerContext*, const v1::GetVersionRequest* request,
+                                    v1::ModelVersion* response) {
+  if (request->name() != version.name()) return NotFound(request->name());
+  *response = version;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeModels::QuantizeVersion(grpc::ServerContext*,
+                                         const v1::QuantizeVersionRequest* request,
+                                         v1::ModelVersion* response) {
+  last_quantize = *request;
+  *response = version;
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeModels::GetLineage(grpc::ServerContext*, const v1::GetLineageRequest* request,
                                     v1::Lineage* response) {
   last_lineage = request->name();
@@ -93,6 +108,20 @@ FakeJobs::Script* FakeJobs::Find(const std::string& name) {
   return nullptr;
 }
 
+bool FakeJobs::AnswerOtherKind(const v1::CreateJobRequest& request, v1::Job& job) {
+  if (request.spec().has_quantize()) {
+    job.set_kind("quantize");
+    *job.mutable_result()->mutable_quantization() = quantization;
+  } else if (request.spec().has_compare()) {
+    job.set_kind("compare");
+    *job.mutable_result()->mutable_comparison() = comparison;
+  } else {
+    return false;
+  }
+  if (request.validate_only()) job.clear_result();
+  return true;
+}
+
 grpc::Status FakeJobs::CreateJob(grpc::ServerContext*, const v1::CreateJobRequest* request,
                                  v1::Job* response) {
   const absl::MutexLock lock(&mu_);
@@ -104,12 +133,23 @@ grpc::Status FakeJobs::CreateJob(grpc::ServerContext*, const v1::CreateJobReques
   *job.mutable_spec() = request->spec();
   job.mutable_estimate()->mutable_duration()->set_seconds(90);
   job.mutable_estimate()->set_basis("a test");
-  if (request->validate_only()) return grpc::Status::OK;
+  const bool is_other = AnswerOtherKind(*request, job);
+  if (request->validate_only()) {
+    if (is_other) return grpc::Status::OK;
+    v1::EvaluateSpec& spec = *job.mutable_spec()->mutable_evaluate();
+    if (spec.split().empty()) spec.set_split("val");
+    if (!spec.options().has_score_threshold()) spec.mutable_options()->set_score_threshold(0.02F);
+    return grpc::Status::OK;
+  }
   job.set_state(v1::JOB_STATE_SUCCEEDED);
   if (!next_ends.empty()) {
     job.set_state(next_ends.front().state());
     *job.mutable_error() = next_ends.front().error();
     next_ends.pop_front();
+  }
+  if (is_other) {
+    scripts_.insert(scripts_.begin(), {job, {}});
+    return grpc::Status::OK;
   }
   v1::Evaluation evaluation;
   evaluation.set_name("evaluations/" + job.name().substr(5));
@@ -117,7 +157,7 @@ grpc::Status FakeJobs::CreateJob(grpc::ServerContext*, const v1::CreateJobReques
   evaluation.set_dataset(request->spec().evaluate().dataset());
   evaluation.set_split(request->spec().evaluate().split());
   *evaluation.mutable_options() = request->spec().evaluate().options();
-  evaluation.set_pack_artifact("artifacts/pack");
+  evaluation.set_pack_artifact(pack_artifact);
   evaluation.set_metric("map_50");
   evaluation.set_value(0.8957);
   evaluation.mutable_voc()->set_map_50(0.8957);
@@ -243,6 +283,8 @@ grpc::Status FakeDatasets::CreateDataset(grpc::ServerContext*,
   dataset.set_name("datasets/" + request->dataset_id());
   dataset.set_state(v1::DATASET_STATE_CHECKING);
   dataset.set_job(check.job.name());
+  dataset.set_source_artifact(request->artifact());
+  dataset.set_format(request->format());
   *response = dataset;
   dataset.set_state(v1::DATASET_STATE_READY);
   dataset.set_task(v1::DATASET_TASK_DETECTION);

@@ -333,6 +333,7 @@ grpc::Status FakeDetection::Detect(grpc::ServerContext* context, const v1::Detec
     if (request->options().annotate() == v1::IMAGE_FORMAT_JPEG) {
       result.set_annotated_image("drawn " + image);
     }
+    if (request->options().annotate() == v1::IMAGE_FORMAT_PNG) result.set_annotated_image(png);
   }
   return grpc::Status::OK;
 }

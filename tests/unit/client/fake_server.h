@@ -132,6 +132,7 @@ class FakeDetection final : public v1::DetectionService::Service {
   std::vector<v1::DetectRequest> requests;  // without their pictures
   std::vector<int> pictures;                // how many each call carried
   std::deque<FakeError> errors;             // what the next calls answer instead
+  std::string png;                          // the annotated picture of who asks for a PNG
 
   grpc::Status Detect(grpc::ServerContext* context, const v1::DetectRequest* request,
                       v1::DetectResponse* response) override;
@@ -147,7 +148,13 @@ class FakeModels final : public v1::ModelService::Service {
   v1::Lineage lineage;
   std::string last_lineage;
   std::vector<v1::Evaluation> evaluations;  // newest first
+  v1::ModelVersion version;                 // what GetVersion and QuantizeVersion answer
+  v1::QuantizeVersionRequest last_quantize;
 
+  grpc::Status GetVersion(grpc::ServerContext*, const v1::GetVersionRequest* request,
+                          v1::ModelVersion* response) override;
+  grpc::Status QuantizeVersion(grpc::ServerContext*, const v1::QuantizeVersionRequest* request,
+                               v1::ModelVersion* response) override;
   grpc::Status GetModel(grpc::ServerContext*, const v1::GetModelRequest* request,
                         v1::Model* response) override;
   grpc::Status SetAlias(grpc::ServerContext*, const v1::SetAliasRequest* request,
@@ -178,10 +185,14 @@ class FakeJobs final : public v1::JobService::Service {
   void Put(const Script& script);
   // For the jobs that CreateJob makes, in order: state and error of their end.
   std::deque<v1::Job> next_ends;
+  std::string pack_artifact = "artifacts/pack";  // of the evaluations that they make
   // WatchJob breaks with UNAVAILABLE once it has sent so many events of a stream, once an entry.
   std::deque<int> break_watch_after;
   // WatchJob sends what there is and then waits for the client to go away.
   std::atomic<bool> never_ends = false;
+  // What jobs of these kinds find.
+  v1::QuantizationResult quantization;
+  v1::Comparison comparison;
 
   std::vector<v1::CreateJobRequest> Created();
   // The cursors that WatchJob streams began behind.
@@ -207,6 +218,8 @@ class FakeJobs final : public v1::JobService::Service {
                          v1::GetJobLogResponse* response) override;
 
  private:
+  // Fills in kind and result; true where the job is no evaluation.
+  bool AnswerOtherKind(const v1::CreateJobRequest& request, v1::Job& job);
   Script* Find(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   FakeModels& models_;

@@ -53,19 +53,37 @@ v1::Evaluation Make(const std::string& split, const std::string& pack, float sco
   return one;
 }
 
-TEST(NewestFor, TheDatasetsPresentContentAndTheRulesSplit) {
+TEST(ParsePromotionRule, OptionsOfTheEvaluationsThatAreWanted) {
+  const auto rule =
+      ParsePromotionRule("face", "dataset=faces,min=0.85,score=0.5,iou=0.25,pictures=500");
+  ASSERT_TRUE(rule.ok()) << rule.status();
+  EXPECT_EQ(rule->options().ShortDebugString(),
+            "score_threshold: 0.5 iou_threshold: 0.25 max_pictures: 500");
+  for (const char* wrong : {"pictures=0", "pictures=some", "score=2", "iou=-1"}) {
+    EXPECT_FALSE(ParsePromotionRule("face", std::string("dataset=d,min=0.5,") + wrong).ok());
+  }
+}
+
+TEST(NewestFor, TheDatasetsPresentContentTheSplitAndTheOptions) {
   google::protobuf::RepeatedPtrField<v1::Evaluation> list;
   *list.Add() = Make("val", "old", 0.02F);
   *list.Add() = Make("test", "new", 0.02F);
   *list.Add() = Make("val", "new", 0.02F);
+  list[2].mutable_options()->set_max_pictures(5);
+  *list.Add() = Make("val", "new", 0.02F);
+  list[3].mutable_options()->set_threads(8);
   v1::PromotionRule rule;
   rule.set_dataset("datasets/faces");
-  EXPECT_EQ(NewestFor(rule, "new", list), &list[1]);
   rule.set_split("val");
-  EXPECT_EQ(NewestFor(rule, "new", list), &list[2]);
-  EXPECT_EQ(NewestFor(rule, "newer", list), nullptr);
-  rule.set_dataset("datasets/others");
-  EXPECT_EQ(NewestFor(rule, "new", list), nullptr);
+  rule.mutable_options()->set_score_threshold(0.02F);
+  v1::EvaluateSpec wanted = WantedBy(rule, "models/face/versions/2");
+  EXPECT_EQ(wanted.version(), "models/face/versions/2");
+  EXPECT_EQ(NewestFor(wanted, "new", list), &list[3]);
+  EXPECT_EQ(NewestFor(wanted, "newer", list), nullptr);
+  wanted.mutable_options()->set_max_pictures(5);
+  EXPECT_EQ(NewestFor(wanted, "new", list), &list[2]);
+  wanted.set_dataset("datasets/others");
+  EXPECT_EQ(NewestFor(wanted, "new", list), nullptr);
 }
 
 TEST(NewestLike, AskedTheSameWayWhateverTheThreads) {

@@ -4,9 +4,9 @@
 
 #include <map>
 
+#include "base/random.h"
 #include "base/status.h"
 #include "dataset/file_tree.h"
-#include "dataset/random.h"
 #include "support/temp_dir.h"
 #include "unit/dataset/archive_maker.h"
 
@@ -216,7 +216,7 @@ TEST(UnpackArchive, RefusesABombWhileItGrows) {
   for (int i = 0; i < 10; ++i) {
     bytes += Compress(TarHeader("z" + std::to_string(i), kPiece), "gzip") + zeros;
   }
-  Random random(5);
+  base::Random random(5);
   std::string noise;
   while (noise.size() < 8 << 20) noise += static_cast<char>(random.Next());
   bytes += Compress(TarHeader("noise", noise.size()) + noise + std::string(1024, '\0'), "gzip");
@@ -344,7 +344,7 @@ TEST(UnpackArchive, RefusesATarThatEndsBetweenEntries) {
 TEST(UnpackArchive, SurvivesFlippedBytes) {
   constexpr uint64_t kSeed = 20'261'125;
   SCOPED_TRACE(base::StrCat("seed ", kSeed));
-  Random random(kSeed);
+  base::Random random(kSeed);
   int refused = 0;
   int taken = 0;
   for (const Shape& shape : AllShapes()) {

@@ -211,13 +211,17 @@ TEST(CheckDataset, NamesMissingTwiceAnnotatedAndSamePictures) {
                                       {"a.xml", VocXml("a.jpg", kCat)},
                                       {"b.jpg", Jpeg()},
                                       {"b.xml", VocXml("b.jpg", kCat)},
-                                      {"more/a.xml", VocXml("a.jpg", "")},
+                                      {"Annotations/a.xml", VocXml("a.jpg", kCat + kCat)},
                                       {"gone.xml", VocXml("gone.jpg", kCat)}});
   ASSERT_TRUE(outcome.data.ok());
   EXPECT_EQ(outcome.Summary(),
             "picture_missing=1 left_out, duplicate_id=1 left_out, duplicate_picture=1");
   EXPECT_THAT(outcome.Files(DefectKind::kPictureMissing), ElementsAre("gone.xml"));
-  EXPECT_EQ(outcome.Find("a.jpg")->annotations.size(), 1U) << "the first is kept";
+  EXPECT_EQ(outcome.Find("a.jpg")->annotations.size(), 2U) << "the first file is kept";
+  for (const Defect& defect : outcome.defects.kept()) {
+    if (defect.kind != DefectKind::kDuplicateId) continue;
+    EXPECT_EQ(defect.detail, "annotated twice, again in a.xml: boxes=1 are left out");
+  }
   EXPECT_EQ(outcome.data->pictures.size(), 2U);
 }
 
@@ -256,6 +260,69 @@ TEST(CheckDataset, RefusesASetWithNothingLeftAndSaysWhy) {
   EXPECT_EQ(base::GetErrorDetails(outcome.data.status()).reason, base::reason::kBadDataset.text);
   EXPECT_THAT(std::string(outcome.data.status().message()),
               HasSubstr("2 x unsupported_picture (a.jpg), 1 x picture_missing (c.xml)"));
+}
+
+// Good, broken, turned and doubled pictures: more than wait for each other at once.
+TEST(CheckDataset, SaysTheSameForEveryNumberOfThreads) {
+  Files files;
+  for (int i = 0; i < 60; ++i) {
+    const std::string name = base::StrCat("p", 100 + i);
+    files[name + ".xml"] = VocXml(name + ".jpg", kCat, 40, 30);
+    std::string& jpeg = files[name + ".jpg"];
+    jpeg = Jpeg(40 + i % 7, 30);
+    if (i % 11 == 3) jpeg.resize(jpeg.size() / 2);
+    if (i % 11 == 5) jpeg = "";
+    if (i % 11 == 7) jpeg = detect::WithExif(jpeg, detect::OrientationTiff(6, true));
+  }
+  const FileTree tree = MakeFileTree(files);
+  const auto run = [&](int threads) {
+    DefectList defects;
+    const auto raw = ReadAnnotations(tree, {}, defects);
+    LBW_CHECK(raw.ok());
+    std::string text;
+    CheckSinks sinks;
+    sinks.threads = threads;
+    sinks.take = [&](const Picture& picture, std::string_view encoded) {
+      text += base::StrCat(picture.name, " ", encoded.size(), " ", picture.width, "\n");
+      return absl::OkStatus();
+    };
+    sinks.progress = [&](uint64_t done, uint64_t total) {
+      text += base::StrCat(done, "/", total, "\n");
+      return absl::OkStatus();
+    };
+    const auto data = CheckDataset(tree, *raw, {}, defects, sinks);
+    LBW_CHECK(data.ok());
+    for (const Defect& defect : defects.kept()) {
+      text += base::StrCat(Name(defect.kind), " ", defect.file, " ", defect.detail, "\n");
+    }
+    return std::make_pair(*data, text);
+  };
+  const auto one = run(1);
+  EXPECT_GT(one.first.pictures.size(), 40U);
+  EXPECT_THAT(one.second, HasSubstr("duplicate_picture"));
+  for (const int threads : {2, 5, 1000}) {
+    const auto several = run(threads);
+    EXPECT_EQ(several.first, one.first) << threads;
+    EXPECT_EQ(several.second, one.second) << threads;
+  }
+}
+
+TEST(CheckDataset, StopsWhenAskedWhileThreadsDecode) {
+  Files files;
+  for (int i = 0; i < 40; ++i) {
+    files[base::StrCat("p", i, ".jpg")] = Jpeg(300, 200);
+    files[base::StrCat("p", i, ".xml")] = VocXml("", kCat, 300, 200);
+  }
+  const FileTree tree = MakeFileTree(files);
+  DefectList defects;
+  const auto raw = ReadAnnotations(tree, {}, defects);
+  CheckSinks sinks;
+  sinks.threads = 4;
+  sinks.progress = [](uint64_t done, uint64_t) {
+    return done == 3 ? absl::CancelledError("enough") : absl::OkStatus();
+  };
+  EXPECT_EQ(CheckDataset(tree, *raw, {}, defects, sinks).status().code(),
+            absl::StatusCode::kCancelled);
 }
 
 TEST(CheckDataset, TellsProgressHandsPicturesOverAndStopsWhenAsked) {

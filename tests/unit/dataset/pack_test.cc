@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/random.h"
 #include "dataset/pack_index.h"
-#include "dataset/random.h"
 #include "unit/dataset/make.h"
 
 namespace lbw::dataset {
@@ -94,7 +94,7 @@ TEST(Pack, HoldsAnEmptyDataset) {
 }
 
 TEST(Pack, KeepsTheBitsOfAnyFloat) {
-  Random random(7);
+  base::Random random(7);
   Dataset dataset;
   dataset.splits = {"all"};
   dataset.classes = {"c"};
@@ -225,7 +225,7 @@ TEST(Pack, RefusesIndicesOfAnotherShape) {
 TEST(Pack, SurvivesAnyIndexWithARightChecksum) {
   constexpr uint64_t kSeed = 99;
   SCOPED_TRACE(base::StrCat("seed ", kSeed));
-  Random random(kSeed);
+  base::Random random(kSeed);
   const auto [dataset, pictures] = HandMade();
   const std::string index = *EncodeIndex(dataset);
   for (int round = 0; round < 3'000; ++round) {
@@ -326,7 +326,7 @@ TEST(Pack, ChoosesASplitToEvaluateOn) {
 
 // Every job opens the pack of its dataset first.
 TEST(Pack, OpensAHundredThousandPicturesQuickly) {
-  Random random(3);
+  base::Random random(3);
   Dataset dataset;
   dataset.splits = {"train", "val"};
   dataset.classes = {"a", "b", "c"};

@@ -54,6 +54,60 @@ TEST(ReadClassCsv, NumbersAreClassesByTheirPlace) {
   EXPECT_EQ(ReadFiles(files, options).raw->pictures[0].label, "2");
 }
 
+TEST(ReadClassFolders, OrdersFoldersOfNumbersByTheirValue) {
+  Files files;
+  for (const char* name : {"0", "1", "2", "9", "10", "11", "100000000000000000000"}) {
+    files[base::StrCat(name, "/a.jpg")] = "";
+  }
+  EXPECT_THAT(ReadFiles(files).raw->classes,
+              ElementsAre("0", "1", "2", "9", "10", "11", "100000000000000000000"));
+  files["cat/a.jpg"] = "";
+  EXPECT_THAT(ReadFiles(files).raw->classes,
+              ElementsAre("0", "1", "10", "100000000000000000000", "11", "2", "9", "cat"));
+  // A folder's name stays as it is written.
+  EXPECT_THAT(ReadFiles({{"010/a.jpg", ""}, {"9/a.jpg", ""}, {"10/a.jpg", ""}}).raw->classes,
+              ElementsAre("9", "010", "10"));
+}
+
+std::vector<std::string> LabelsOf(const Outcome& outcome) {
+  std::vector<std::string> labels;
+  for (const RawPicture& picture : outcome.raw->pictures) labels.push_back(*picture.label);
+  return labels;
+}
+
+TEST(ReadClassCsv, LeadingZerosAreNumbersOnlyAmongNumbers) {
+  const Files pictures = {{"a.jpg", ""}, {"b.jpg", ""}, {"c.jpg", ""}};
+  const auto read = [&](const std::string& labels, const ReadOptions& options = {}) {
+    Files files = pictures;
+    files["l.csv"] = "path,label\n" + labels;
+    return ReadFiles(files, options);
+  };
+  const Outcome numbers = read("a.jpg,00002\nb.jpg, 2 \nc.jpg,0\n");
+  EXPECT_THAT(LabelsOf(numbers), ElementsAre("2", "2", "0"));
+  EXPECT_THAT(numbers.raw->classes, ElementsAre("0", "1", "2"));
+  const Outcome text = read("a.jpg,00002\nb.jpg,2\nc.jpg,cat\n");
+  EXPECT_THAT(LabelsOf(text), ElementsAre("00002", "2", "cat"));
+  EXPECT_THAT(text.raw->classes, ElementsAre("00002", "2", "cat"));
+  const Outcome large = read("a.jpg,0077777\nb.jpg,9\nc.jpg,77777\n");
+  EXPECT_THAT(LabelsOf(large), ElementsAre("77777", "9", "77777"));
+  EXPECT_THAT(large.raw->classes, ElementsAre("9", "77777")) << "not every number below";
+}
+
+// "1" is no place where "10" is a name.
+TEST(ReadClassCsv, NumbersAreNoPlacesWhereTheCallerNamesOneOfThem) {
+  const Files files = {{"l.csv", "path,label\na.jpg,10\nb.jpg,1\n"}, {"a.jpg", ""}, {"b.jpg", ""}};
+  ReadOptions options;
+  options.classes = {"10", "20"};
+  EXPECT_THAT(LabelsOf(ReadFiles(files, options)), ElementsAre("10", "1"));
+}
+
+TEST(ReadClassCsv, NamesAQuoteThatIsNotClosedByItsLine) {
+  const Outcome outcome = ReadFiles(
+      {{"l.csv", "path,label\n\na.jpg,\"cat\nb.jpg,dog\n"}, {"a.jpg", ""}, {"b.jpg", ""}});
+  ASSERT_EQ(outcome.raw->pictures.size(), 1U);
+  EXPECT_EQ(outcome.defects.kept()[0].detail, "line 3: a quote is not closed");
+}
+
 TEST(ReadClassCsv, RefusesAnotherHeaderAndSaysWhat) {
   const Outcome outcome = ReadFiles({{"l.csv", "filename,class,xmin\na.jpg,c,1\n"}, {"a.jpg", ""}});
   EXPECT_THAT(std::string(outcome.raw.status().message()), HasSubstr("filename,class,xmin"));

@@ -104,7 +104,9 @@ TEST(ReadCoco, SplitsByTheFilesNames) {
                  {"images/c.jpg", ""}});
   ASSERT_EQ(outcome.raw->pictures.size(), 2U);
   EXPECT_THAT(outcome.raw->pictures[0].splits, ElementsAre("train", "val"));
-  EXPECT_EQ(outcome.raw->pictures[0].boxes.size(), 1U) << "of the first file";
+  EXPECT_EQ(outcome.raw->pictures[0].boxes.size(), 1U) << "the same in both files";
+  EXPECT_THAT(outcome.Files(DefectKind::kDuplicateBox),
+              ElementsAre("annotations/instances_val2017.json"));
   EXPECT_THAT(outcome.raw->pictures[1].splits, ElementsAre("val"));
   EXPECT_EQ(outcome.raw->pictures[1].boxes.size(), 1U);
   EXPECT_THAT(outcome.Files(DefectKind::kExtraFile),
@@ -118,12 +120,92 @@ TEST(ReadCoco, FindsPicturesByTheirStemAndSaysSo) {
   EXPECT_EQ(outcome.Summary(), "filename_differs=1 repaired");
 }
 
+// valid/ has no a.jpg: train's is another picture.
 TEST(ReadCoco, TakesRoboflowsFolders) {
-  const Outcome outcome = ReadFiles({{"train/_annotations.coco.json", Coco(kA, "")},
-                                     {"valid/_annotations.coco.json", Coco(kA, "")},
-                                     {"train/a.jpg", ""},
-                                     {"valid/x.jpg", ""}});
-  EXPECT_THAT(outcome.raw->pictures[0].splits.front(), "train");
+  const Outcome outcome =
+      ReadFiles({{"train/_annotations.coco.json", Coco(kA, "")},
+                 {"valid/_annotations.coco.json", Coco(base::StrCat(kA, ",", kB), "")},
+                 {"train/a.jpg", ""},
+                 {"valid/b.jpg", ""}});
+  ASSERT_EQ(outcome.raw->pictures.size(), 3U);
+  EXPECT_EQ(outcome.raw->pictures[0].path, "train/a.jpg");
+  EXPECT_THAT(outcome.raw->pictures[0].splits, ElementsAre("train"));
+  EXPECT_EQ(outcome.raw->pictures[1].path, "");
+  EXPECT_THAT(outcome.raw->pictures[1].missing_because, HasSubstr("train/a.jpg is not taken"));
+  EXPECT_EQ(outcome.raw->pictures[2].path, "valid/b.jpg");
+}
+
+// a.jpg of val is missing, and train has one of that name.
+TEST(ReadCoco, NamesAMissingPictureInsteadOfTakingOneOfAnotherSplit) {
+  const Files files = {{"annotations/instances_val2017.json",
+                        Coco(base::StrCat(kA, ",", kB), Box(1, 1, 1, "[0,0,4,4]"))},
+                       {"train2017/a.jpg", Jpeg()},
+                       {"val2017/b.jpg", Jpeg(20, 20)}};
+  const Outcome outcome = CheckFiles(files);
+  ASSERT_TRUE(outcome.data.ok()) << outcome.data.status();
+  EXPECT_EQ(outcome.Find("train2017/a.jpg"), nullptr);
+  EXPECT_EQ(outcome.Count(DefectKind::kPictureMissing), 1U);
+  std::string detail;
+  for (const Defect& defect : outcome.defects.kept()) {
+    if (defect.kind == DefectKind::kPictureMissing) detail = defect.detail;
+  }
+  EXPECT_THAT(detail, HasSubstr("picture=a.jpg: not among the pictures of val; train2017/a.jpg"));
+}
+
+TEST(ReadCoco, SaysWhichPictureItTookFromElsewhere) {
+  const Outcome outcome = ReadFiles(
+      {{"a.json", Coco(R"({"id":1,"file_name":"old/place/a.jpg"})", "")}, {"images/a.jpg", ""}});
+  EXPECT_EQ(outcome.raw->pictures[0].path, "images/a.jpg");
+  EXPECT_EQ(outcome.Summary(), "filename_differs=1 repaired");
+  EXPECT_THAT(outcome.defects.kept()[0].detail, HasSubstr("picture=images/a.jpg"));
+  // That file has an annotation of its own.
+  const Outcome taken = ReadFiles(
+      {{"a.json",
+        Coco(R"({"id":1,"file_name":"old/a.jpg"},{"id":2,"file_name":"images/a.jpg"})", "")},
+       {"images/a.jpg", ""}});
+  EXPECT_EQ(taken.raw->pictures[0].path, "");
+  EXPECT_THAT(taken.raw->pictures[0].missing_because, HasSubstr("another annotation's"));
+  EXPECT_EQ(taken.raw->pictures[1].path, "images/a.jpg");
+}
+
+TEST(ReadCoco, KeepsTheBoxesOfASecondFileOverTheSamePictures) {
+  const Outcome outcome = ReadFiles(
+      {{"x/instances_val2017.json",
+        Coco(base::StrCat(kA, ",", kB), Box(1, 1, 1, "[0,0,4,4]") + "," +
+                                            Box(2, 1, 1, "[0,0,4,4]") + "," +
+                                            Box(3, 2, 2, "[1,1,5,5]"))},
+       {"y/instances_val2017.json",
+        Coco(R"({"id":70,"file_name":"a.jpg","width":40,"height":30})",
+             Box(1, 70, 9, "[0,0,4,4]") + "," + Box(2, 70, 8, "[0,0,4,4]") + "," +
+                 Box(3, 70, 9, "[2,2,4,4]") + "," + Box(4, 70, 9, "[0,0,4,4]", R"(,"iscrowd":1)"),
+             R"({"id":8,"name":"bird"},{"id":9,"name":"cat"})")},
+       {"images/a.jpg", ""},
+       {"images/b.jpg", ""}});
+  ASSERT_TRUE(outcome.raw.ok()) << outcome.raw.status();
+  EXPECT_THAT(outcome.raw->classes, ElementsAre("cat", "dog", "bird"));
+  ASSERT_EQ(outcome.raw->pictures.size(), 2U);
+  EXPECT_THAT(outcome.raw->pictures[0].splits, ElementsAre("val"));
+  std::vector<std::string> boxes;
+  for (const RawBox& box : outcome.raw->pictures[0].boxes) {
+    boxes.push_back(base::StrCat(box.class_name, box.crowd ? " crowd " : " ", box.corners[0]));
+  }
+  EXPECT_THAT(boxes, ElementsAre("cat 0", "cat 0", "bird 0", "cat 2", "cat crowd 0"))
+      << "two of one file are two objects";
+  EXPECT_EQ(outcome.Summary(), "category_ids=1 repaired, duplicate_box=1 left_out");
+  EXPECT_EQ(outcome.defects.kept().back().file, "y/instances_val2017.json");
+  EXPECT_EQ(outcome.defects.kept().back().detail,
+            "picture=images/a.jpg boxes=1 are in x/instances_val2017.json too");
+}
+
+TEST(ReadCoco, JoinsAPictureThatOneFileListsTwice) {
+  const Outcome outcome =
+      ReadFiles({{"a.json", Coco(R"({"id":1,"file_name":"a.jpg"},{"id":2,"file_name":"a.jpg"})",
+                                 Box(1, 1, 1, "[0,0,4,4]") + "," + Box(2, 2, 1, "[0,0,4,4]") + "," +
+                                     Box(3, 2, 2, "[0,0,4,4]"))},
+                 {"a.jpg", ""}});
+  ASSERT_EQ(outcome.raw->pictures.size(), 1U);
+  EXPECT_EQ(outcome.raw->pictures[0].boxes.size(), 2U);
+  EXPECT_EQ(outcome.Summary(), "duplicate_id=1 repaired, duplicate_box=1 left_out");
 }
 
 TEST(ReadCoco, RefusesBrokenJsonAndNamesThePlace) {

@@ -30,8 +30,10 @@ Files Voc(const std::vector<std::string>& stems) {
   return files;
 }
 
+absl::StatusOr<RawPicture> Parse(std::string_view text) { return ParseVocXml(text, 10'000); }
+
 TEST(ParseVocXml, ReadsWhatItSays) {
-  const auto picture = ParseVocXml(VocXml(
+  const auto picture = Parse(VocXml(
       "image\\a.jpg", VocObject("cat", {"1", "-1", "30.5", "29"}, "<difficult>1</difficult>") +
                           VocObject("dog", {"3", "4", "2", "x"}, "") +
                           "<object><name>cow</name></object>"));
@@ -50,7 +52,7 @@ TEST(ParseVocXml, ReadsWhatItSays) {
 
 // Roboflow writes xmin, xmax, ymin, ymax; somebody left a "." behind </filename>.
 TEST(ParseVocXml, IsNotMisledByOrderOrStrayText) {
-  const auto picture = ParseVocXml(
+  const auto picture = Parse(
       "<annotation><filename>a.jpg</filename>.<object><name>c</name><bndbox><xmin>1</xmin>"
       "<xmax>3</xmax><ymin>2</ymin><ymax>4</ymax></bndbox></object></annotation>");
   ASSERT_TRUE(picture.ok());
@@ -60,29 +62,39 @@ TEST(ParseVocXml, IsNotMisledByOrderOrStrayText) {
 }
 
 TEST(ParseVocXml, RefusesWhatIsNone) {
-  EXPECT_EQ(ParseVocXml("").status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(ParseVocXml("<annotation><a></annotation>").status().code(),
+  EXPECT_EQ(Parse("").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Parse("<annotation><a></annotation>").status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(ParseVocXml("<html/>").status().message()), HasSubstr("no <annotation>"));
+  EXPECT_THAT(std::string(Parse("<html/>").status().message()), HasSubstr("no <annotation>"));
+}
+
+TEST(ParseVocXml, KeepsNoMoreBoxesThanTheLimitAndCountsTheRest) {
+  const std::string box = VocObject("cat", {"1", "2", "3", "4"});
+  const auto at = ParseVocXml(VocXml("a.jpg", box + box), 2);
+  EXPECT_EQ(at->boxes.size(), 2U);
+  EXPECT_EQ(at->boxes_not_kept, 0U);
+  const auto beyond = ParseVocXml(VocXml("a.jpg", box + box + box + box), 2);
+  EXPECT_EQ(beyond->boxes.size(), 2U);
+  EXPECT_EQ(beyond->boxes_not_kept, 2U);
 }
 
 TEST(ParseVocXml, RefusesEntities) {
   const std::string bomb =
       "<!DOCTYPE x [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;\">]><annotation>&b;</annotation>";
-  EXPECT_EQ(ParseVocXml(bomb).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Parse(bomb).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(ParseVocXml, RefusesHugeNestingWithoutACrash) {
   std::string deep = "<annotation>";
   for (int i = 0; i < 500'000; ++i) deep += "<a>";
-  EXPECT_EQ(ParseVocXml(deep).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Parse(deep).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 // Cut anywhere it is an error or an annotation, never a crash.
 TEST(ParseVocXml, TakesEveryCut) {
   const std::string whole = VocXml("a.jpg", VocObject("cat", {"1", "2", "3", "4"}));
   for (size_t i = 0; i < whole.size(); ++i) {
-    EXPECT_FALSE(ParseVocXml(whole.substr(0, i)).ok()) << i;
+    EXPECT_FALSE(Parse(whole.substr(0, i)).ok()) << i;
   }
 }
 
@@ -162,6 +174,27 @@ TEST(ReadVoc, TakesIdsWithFolders) {
 TEST(ReadVoc, RefusesASetWithoutAnyAnnotation) {
   const Outcome outcome = ReadFiles({{"a.xml", "<no"}, {"a.jpg", ""}});
   EXPECT_EQ(base::GetErrorDetails(outcome.raw.status()).reason, base::reason::kBadDataset.text);
+}
+
+// The mask of the same name is not the picture.
+TEST(ReadVoc, NamesAMissingPictureInsteadOfTakingOneOfAnotherFolder) {
+  const Outcome outcome = ReadFiles({{"VOC/Annotations/a.xml", VocXml("a.jpg", "")},
+                                     {"VOC/Annotations/b.xml", VocXml("b.jpg", "")},
+                                     {"VOC/JPEGImages/b.jpg", ""},
+                                     {"VOC/SegmentationClass/a.png", ""}});
+  ASSERT_EQ(outcome.raw->pictures.size(), 2U);
+  EXPECT_EQ(outcome.raw->pictures[0].path, "");
+  EXPECT_THAT(outcome.raw->pictures[0].missing_because,
+              HasSubstr("VOC/SegmentationClass/a.png is not taken for it"));
+  EXPECT_EQ(outcome.raw->pictures[1].path, "VOC/JPEGImages/b.jpg");
+}
+
+TEST(ReadVoc, SaysWhichPictureItTookFromAnotherFolder) {
+  const Outcome outcome =
+      ReadFiles({{"Annotations/a.xml", VocXml("a.jpg", "")}, {"photos/a.jpg", ""}});
+  EXPECT_EQ(outcome.raw->pictures[0].path, "photos/a.jpg");
+  EXPECT_EQ(outcome.Summary(), "filename_differs=1 repaired");
+  EXPECT_THAT(outcome.defects.kept()[0].detail, HasSubstr("picture=photos/a.jpg"));
 }
 
 }  // namespace

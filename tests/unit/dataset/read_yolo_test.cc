@@ -119,5 +119,30 @@ TEST(ReadYolo, NumbersClassesThatHaveNoNames) {
   EXPECT_EQ(base::GetErrorDetails(huge.raw.status()).reason, base::reason::kBadDataset.text);
 }
 
+// One labels/a.txt cannot be two pictures'.
+TEST(ReadYolo, GivesNoTwoPicturesTheSameLabels) {
+  const Outcome outcome = ReadFiles({{"x/train/a.jpg", ""},
+                                     {"x/val/a.jpg", ""},
+                                     {"x/val/b.jpg", ""},
+                                     {"labels/a.txt", "0 0.5 0.5 1 1\n"},
+                                     {"labels/b.txt", "0 0.5 0.5 1 1\n"}});
+  ASSERT_EQ(outcome.raw->pictures.size(), 3U);
+  EXPECT_THAT(outcome.raw->pictures[0].boxes, IsEmpty());
+  EXPECT_THAT(outcome.raw->pictures[1].boxes, IsEmpty());
+  EXPECT_EQ(outcome.raw->pictures[2].boxes.size(), 1U);
+  EXPECT_THAT(outcome.Files(DefectKind::kFilenameDiffers), ElementsAre("labels/b.txt"));
+  EXPECT_THAT(outcome.Files(DefectKind::kPictureMissing), ElementsAre("labels/a.txt"));
+}
+
+TEST(ReadYolo, NamesAListedPictureThatIsMissingInItsFolder) {
+  const Outcome outcome = ReadFiles({{"images/train/b.jpg", ""},
+                                     {"images/val/a.jpg", ""},
+                                     {"labels/train/b.txt", ""},
+                                     {"labels/val/a.txt", ""},
+                                     {"train.txt", "images/train/a.jpg\nimages/train/b.jpg\n"}});
+  EXPECT_THAT(outcome.Files(DefectKind::kSplitUnknown), ElementsAre("train.txt"));
+  EXPECT_THAT(outcome.raw->pictures[1].splits, ElementsAre("val"));
+}
+
 }  // namespace
 }  // namespace lbw::dataset

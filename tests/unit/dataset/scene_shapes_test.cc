@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "dataset/random.h"
+#include "base/random.h"
 
 namespace lbw::dataset {
 namespace {
@@ -41,7 +41,7 @@ TEST(Cover, CountsThePixelsOfEveryClass) {
 
 // What makes it safe to look at a pixel's centre only.
 TEST(SignedDistance, NeverGrowsFasterThanTheDistance) {
-  Random random(11);
+  base::Random random(11);
   for (size_t i = 0; i < kAllOutlines; ++i) {
     const auto outline = static_cast<Outline>(i);
     for (int round = 0; round < 4'000; ++round) {

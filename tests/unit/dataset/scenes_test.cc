@@ -12,7 +12,6 @@
 #include "base/digest.h"
 #include "base/io.h"
 #include "base/status.h"
-#include "dataset/random.h"
 #include "support/temp_dir.h"
 
 namespace lbw::dataset {
@@ -232,26 +231,6 @@ TEST(WriteScenes, RefusesBadArgumentsBeforeItWrites) {
             absl::StatusCode::kInvalidArgument);
   EXPECT_FALSE(std::filesystem::exists(folder.File("a")));
   EXPECT_EQ(WriteScenes("/proc/no/such", {}, {.train = 1}).code(), absl::StatusCode::kInternal);
-}
-
-TEST(Random, HasTheNumbersOfItsSeed) {
-  Random random(1);
-  std::vector<uint64_t> numbers;
-  for (int i = 0; i < 3; ++i) numbers.push_back(random.Next());
-  Random again(1);
-  for (const uint64_t number : numbers) EXPECT_EQ(again.Next(), number);
-  double sum = 0;
-  double squares = 0;
-  for (int i = 0; i < 100'000; ++i) {
-    const double value = random.Bell();
-    sum += value;
-    squares += value * value;
-    EXPECT_LT(random.Below(7), 7U);
-    const float unit = random.Unit();
-    EXPECT_TRUE(unit >= 0 && unit < 1);
-  }
-  EXPECT_NEAR(sum / 100'000, 0, 0.02);
-  EXPECT_NEAR(squares / 100'000, 1, 0.02);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,8 @@
 #include "base/strings.h"
 #include "engine/torch/torch_executor.h"
 #include "graph/onnx/import.h"
+#include "graph/rounding_points.h"
+#include "quant/quantize.h"
 #include "support/npy.h"
 #include "support/test_data.h"
 
@@ -58,9 +61,11 @@ class Golden : public ::testing::Test {
   }
 
   static std::unique_ptr<Executor> Compile(const graph::Imported& model,
-                                           std::vector<std::string> fetch = {}) {
+                                           std::vector<std::string> fetch = {},
+                                           graph::Activations emulate = {}) {
     CompileOptions options;
     options.fetch = std::move(fetch);
+    options.emulate = std::move(emulate);
     options.threads = 2;
     auto executor = NewTorchExecutorFactory()->Compile(model.graph, model.constants, options);
     EXPECT_TRUE(executor.ok()) << executor.status();
@@ -135,6 +140,60 @@ TEST_F(Golden, AizooSsdIsIndependentOfTheBatch) {
   ASSERT_NE(executor, nullptr);
   ExpectBatchIndependent(*executor, Npy("weights_aizoo_ssd/golden_forward/input_1x3x260x260.npy"),
                          4);
+}
+
+// 8-bit weights and activations everywhere: ranges from the same picture. What an int8 executor of
+// this network would give.
+TEST_F(Golden, AizooSsdKeepsItsOutputsWithEmulatedActivations) {
+  graph::Imported model = Import("weights_aizoo_ssd/face_mask_detection.onnx");
+  const std::vector<std::string> heads = {"loc_branch_concat", "cls_branch_concat"};
+  for (const graph::Weight& weight : graph::FindWeights(model.graph, model.constants, heads)) {
+    graph::Constant& constant = model.constants.find(weight.constant)->second;
+    quant::TensorOptions options;
+    options.scheme = quant::Scheme::kUniform;
+    options.bits = quant::kUniformBits;
+    options.axis = weight.axis;
+    auto codes = quant::QuantizeTensor(std::get<base::Tensor>(constant).view(), options);
+    ASSERT_TRUE(codes.ok()) << codes.status();
+    constant = std::move(codes->tensor);
+  }
+  const auto points = graph::FindRoundingPoints(model.graph, model.constants, heads);
+  ASSERT_FALSE(points.empty());
+  EXPECT_TRUE(points[0].is_input);
+  const base::Tensor input = Npy("weights_aizoo_ssd/golden_forward/input_1x3x260x260.npy");
+  std::vector<std::string> fetch = heads;
+  for (const graph::RoundingPoint& point : points) fetch.push_back(point.value);
+  const auto plain_executor = Compile(model, fetch);
+  ASSERT_NE(plain_executor, nullptr);
+  const auto plain = Run(*plain_executor, input);
+  std::map<std::string, graph::Extremes, std::less<>> extremes;
+  for (size_t i = heads.size(); i < fetch.size(); ++i) {
+    const auto values = plain[i].as<float>();
+    const auto ends = std::minmax_element(values.begin(), values.end());
+    extremes.emplace(fetch[i], graph::Extremes{*ends.first, *ends.second});
+  }
+  const std::vector<float> mean = {0};
+  const std::vector<float> scale = {1.0F / 255};
+  const auto ranges = graph::ChooseActivations(points, extremes, graph::PictureRange(mean, scale));
+  ASSERT_TRUE(ranges.ok()) << ranges.status();
+  const auto executor = Compile(model, fetch, *ranges);
+  ASSERT_NE(executor, nullptr);
+  const auto rounded = Run(*executor, input);
+  ASSERT_EQ(rounded.size(), fetch.size());
+  for (size_t i = 0; i < fetch.size(); ++i) {
+    double power = 0;
+    double noise = 0;
+    for (size_t e = 0; e < plain[i].as<float>().size(); ++e) {
+      const auto want = static_cast<double>(plain[i].as<float>()[e]);
+      const auto got = static_cast<double>(rounded[i].as<float>()[e]);
+      power += want * want;
+      noise += (got - want) * (got - want);
+      if (i < heads.size()) continue;
+      const auto step = static_cast<double>(ranges->at(fetch[i]).scale);
+      ASSERT_NEAR(got / step, std::nearbyint(got / step), 1e-3) << fetch[i];
+    }
+    EXPECT_GT(10 * std::log10(power / noise), i < heads.size() ? 25 : 15) << fetch[i];
+  }
 }
 
 // [100, 3, 32, 32], normalised as the networks were trained.

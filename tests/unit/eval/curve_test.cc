@@ -68,5 +68,28 @@ TEST(CurveOf, ThinsToTheBoundAndKeepsBothEnds) {
   EXPECT_EQ(CurveOf(steps, 101, 2).size(), 2U);
 }
 
+// mAP of a perfect detector was printed as 1.0000000000000002: shares of 1 / n do not add up to 1.
+TEST(ApOf, OfAPerfectRankingIsOneToTheLastBit) {
+  for (int64_t positives = 1; positives <= 500; ++positives) {
+    std::vector<Step> steps;
+    for (int64_t hits = 1; hits <= positives; ++hits) steps.push_back({hits, 0, 0.5F});
+    const AveragePrecision ap = ApOf(steps, positives);
+    ASSERT_EQ(ap.area, 1.0) << positives;
+    ASSERT_EQ(ap.eleven_point, 1.0) << positives;
+  }
+}
+
+TEST(ApOf, NeverExceedsOne) {
+  // One false box in front: precisions of (n - 1) / n, rounded both ways.
+  for (int64_t positives = 1; positives <= 500; ++positives) {
+    std::vector<Step> steps = {{0, 1, 0.9F}};
+    for (int64_t hits = 1; hits <= positives; ++hits) steps.push_back({hits, 1, 0.5F});
+    const AveragePrecision ap = ApOf(steps, positives);
+    ASSERT_LT(ap.area, 1.0) << positives;
+    ASSERT_NEAR(ap.area, static_cast<double>(positives) / static_cast<double>(positives + 1),
+                1e-12);
+  }
+}
+
 }  // namespace
 }  // namespace lbw::eval

@@ -4,6 +4,8 @@
 
 #include <functional>
 
+#include "base/status.h"
+
 namespace lbw::jobs {
 namespace {
 
@@ -190,6 +192,52 @@ TEST(Conclude, TheStrongestOrderThatWasNotObeyedDecides) {
   EXPECT_EQ(Conclude(Killed(why, {true, true, true})).kind, Outcome::Kind::kCancelled);
   EXPECT_EQ(Conclude(Killed(why, {true, false, true})).kind, Outcome::Kind::kStopped);
   EXPECT_EQ(Conclude(Killed(why, {true, false, false})).kind, Outcome::Kind::kKilled);
+}
+
+// A busy database or a full disk while a job is prepared is not an attempt of the job; what the
+// job asks for and cannot have is.
+TEST(NotBegun, ABusyDatabaseOrAFullDiskGivesTheLeaseBackAndTheJobsOwnFaultDoesNot) {
+  using absl::StatusCode;
+  namespace reason = base::reason;
+  struct Row {
+    const char* what;
+    absl::Status status;
+    Outcome::Kind kind;
+    bool fails;  // the job, at once
+  };
+  constexpr auto kBack = Outcome::Kind::kNotStarted;
+  constexpr auto kError = Outcome::Kind::kError;
+  const Row rows[] = {
+      {"busy", base::Error(StatusCode::kUnavailable, reason::kStoreFailed, "locked"), kBack, false},
+      {"unreadable", base::Error(StatusCode::kInternal, reason::kStoreFailed, "I/O"), kBack, false},
+      {"full", base::Error(StatusCode::kResourceExhausted, reason::kOutOfRoom, "full"), kBack,
+       false},
+      {"away", absl::UnavailableError("no reason given"), kBack, false},
+      {"too long", base::Error(StatusCode::kInvalidArgument, reason::kLimitExceeded, "2 MiB"),
+       kError, true},
+      {"too large", base::Error(StatusCode::kResourceExhausted, reason::kLimitExceeded, "9 > 8"),
+       kError, false},
+      {"ours", base::Error(StatusCode::kInternal, reason::kInternal, "a bug"), kError, false},
+      {"deleted", base::Error(StatusCode::kNotFound, reason::kNotFound, "no dataset d"), kError,
+       true},
+      {"not ready", base::Error(StatusCode::kFailedPrecondition, reason::kVersionNotReady, "v"),
+       kError, true},
+      {"damaged", base::Error(StatusCode::kDataLoss, reason::kDataLoss, "d"), kError, true},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.what);
+    const Outcome outcome = NotBegun(row.status);
+    EXPECT_EQ(outcome.kind, row.kind);
+    EXPECT_EQ(outcome.error.code, row.status.code());
+    EXPECT_EQ(outcome.error.message, row.status.message());
+    Job job;
+    job.state = JobState::kRunning;
+    const Decision decision = Decide(job, outcome, RetryLimits{});
+    EXPECT_EQ(decision.next, row.fails ? JobState::kFailed : JobState::kQueued);
+    EXPECT_EQ(decision.failed_attempts, row.kind == kBack ? 0 : 1);
+    EXPECT_EQ(decision.lost_attempts, row.kind == kBack ? 1 : 0);
+    EXPECT_EQ(decision.delay > absl::ZeroDuration(), !row.fails) << "asked again with a back-off";
+  }
 }
 
 }  // namespace

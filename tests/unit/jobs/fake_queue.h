@@ -65,6 +65,7 @@ class FakeQueue final : public Queue {
   uint64_t WaitForChange(uint64_t token, absl::Duration timeout) override;
 
   absl::StatusOr<Job> Create(const JobDraft&, const Record&) override { return NotThere(); }
+  absl::StatusOr<std::optional<Job>> FindByRequest(const Request&) override { return NotThere(); }
   absl::StatusOr<Job> Get(std::string_view) override { return NotThere(); }
   absl::StatusOr<Page> List(const JobFilter&, int, std::string_view) override { return NotThere(); }
   absl::StatusOr<Job> Ask(std::string_view, jobs::Wish, const ApplyFailure&) override {

@@ -91,6 +91,32 @@ TEST_F(QueueEventsTest, TheOldestGoWhenThereAreTooManyButStatesStay) {
   EXPECT_EQ(Count("SELECT kept_events FROM jobs"), 7);
 }
 
+// Scenario: a job that is paused and resumed for ever. Expectation: its first changes of state and
+// its newest stay, at the limit and beyond it.
+TEST_F(QueueEventsTest, StateChangesOfAJobThatIsPausedForEverAreBounded) {
+  QueueLimits limits;
+  limits.first_state_events = 2;
+  limits.newest_state_events = 3;
+  Reopen(limits);
+  const std::string id = Create().id;
+  const auto toggle = [&] {
+    const Wish wish = Get(id).state == JobState::kQueued ? Wish::kPause : Wish::kResume;
+    ASSERT_TRUE(queue_->Ask(id, wish).ok());
+  };
+  for (int i = 0; i < 4; ++i) toggle();
+  EXPECT_THAT(Cursors(id), ElementsAre(1, 2, 3, 4, 5));
+  toggle();
+  EXPECT_THAT(Cursors(id), ElementsAre(1, 2, 4, 5, 6));
+  toggle();
+  const Lease lease = Take();
+  Tell(lease, 2);  // others are not taken for them
+  EXPECT_THAT(Cursors(id), ElementsAre(1, 2, 6, 7, 8, 9, 10));
+  Finish(lease, Outcome::Kind::kStopped);
+  EXPECT_THAT(Cursors(id), ElementsAre(1, 2, 7, 8, 9, 10, 11));
+  EXPECT_EQ(Count("SELECT kept_events FROM jobs"), 7);
+  EXPECT_EQ(Count("SELECT state_events FROM jobs"), 5);
+}
+
 TEST_F(QueueEventsTest, AnEventThatIsTooLargeIsAWarningInItsPlace) {
   QueueLimits limits;
   limits.max_event_bytes = 20;

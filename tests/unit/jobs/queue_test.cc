@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -92,6 +94,39 @@ TEST_F(QueueTest, TheSameRequestMakesNoSecondJob) {
   other.submitter = "bob";
   EXPECT_NE(queue_->Create(other).value().id, first.id);
   EXPECT_NE(Create().id, Create().id);
+}
+
+// The spec is filled in with what an alias meant and how many threads there were; both may have
+// changed when the retry comes.
+TEST_F(QueueTest, ARetriedRequestIsAnsweredThoughItWouldBeFilledInDifferentlyByNow) {
+  JobDraft draft = Draft();
+  draft.request_id = "r1";
+  draft.request_digest = Digest(1);
+  const Job first = queue_->Create(draft).value();
+  JobDraft retried = draft;
+  retried.spec_json = R"({"threads":8})";
+  EXPECT_EQ(queue_->Create(retried).value().id, first.id);
+  EXPECT_EQ(queue_->FindByRequest({draft.submitter, "r1", Digest(1)}).value()->id, first.id);
+  // Another request is another one, also where it would be filled in to the same spec.
+  JobDraft other = draft;
+  other.request_digest = Digest(2);
+  EXPECT_EQ(ReasonOf(queue_->Create(other).status()), "REQUEST_ID_REUSED");
+  EXPECT_EQ(ReasonOf(queue_->FindByRequest({draft.submitter, "r1", Digest(2)}).status()),
+            "REQUEST_ID_REUSED");
+  EXPECT_EQ(queue_->FindByRequest({draft.submitter, "r2", Digest(1)}).value(), std::nullopt);
+  EXPECT_EQ(queue_->FindByRequest({"bob", "r1", Digest(1)}).value(), std::nullopt);
+}
+
+// A job of a program that kept no digests is compared as that program did.
+TEST_F(QueueTest, AJobWithoutADigestIsComparedByItsSpec) {
+  JobDraft draft = Draft();
+  draft.request_id = "r1";
+  const Job first = queue_->Create(draft).value();
+  draft.request_digest = Digest(1);
+  EXPECT_EQ(queue_->FindByRequest({draft.submitter, "r1", Digest(1)}).value(), std::nullopt);
+  EXPECT_EQ(queue_->Create(draft).value().id, first.id);
+  draft.spec_json = "{}";
+  EXPECT_EQ(ReasonOf(queue_->Create(draft).status()), "REQUEST_ID_REUSED");
 }
 
 TEST_F(QueueTest, WhatRecordWritesIsThereWithTheJobOrNotAtAll) {
@@ -445,7 +480,8 @@ TEST_F(QueueTest, LeasingSeeksInIndexesHoweverManyJobsAreQueued) {
                      "failed_attempts, lost_attempts, lease_token, worker, lease_expire_us, step, "
                      "total_steps, progress_json, checkpoint, error_code, error_reason, "
                      "error_message, result_json, artifacts_json, last_cursor, kept_events, "
-                     "log_bytes FROM jobs, (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT "
+                     "log_bytes, request_digest, state_events FROM jobs, (WITH RECURSIVE c(n) AS "
+                     "(SELECT 1 UNION ALL SELECT "
                      "n + 1 FROM c WHERE n < 100000) SELECT n FROM c)")
             .status());
     LBW_RETURN_IF_ERROR(
@@ -786,6 +822,44 @@ TEST_F(QueueTest, SweepDropsWhatEndedLongAgo) {
   EXPECT_THAT(Ids(queue_->List({}, 0, "").value().jobs), ElementsAre(fresh, active));
   EXPECT_THAT(queue_->Workers().value(), IsEmpty());
   EXPECT_EQ(Count("SELECT COUNT(*) FROM submitters"), 1);
+}
+
+// Scenario: jobs with more events than one transaction may delete. Expectation: no transaction
+// deletes more, and everything is gone in the end.
+TEST_F(QueueTest, DeletingIsDoneInBoundedBatches) {
+  QueueLimits limits;
+  limits.retention = absl::Hours(1);
+  limits.delete_rows_at_once = 10;
+  Reopen(limits);
+  const auto end_one = [&] {
+    const std::string id = Create().id;
+    const Lease lease = Take();
+    Queue::Progress progress;
+    progress.events_json.assign(22, "{}");
+    progress.log_text = "text";
+    ASSERT_TRUE(queue_->Report(Key(lease), progress).ok());
+    Finish(lease, Outcome::Kind::kResult, "{}");  // 25 events
+  };
+  const auto statements_that_drop = [&](const std::function<void()>& work) {
+    std::vector<std::string> statements;
+    faulty_->RecordTo(&statements);
+    work();
+    faulty_->RecordTo(nullptr);
+    return std::count_if(statements.begin(), statements.end(), [](const std::string& sql) {
+      return sql.rfind("DELETE FROM job_events WHERE job = $1", 0) == 0;
+    });
+  };
+  end_one();
+  const std::string id = queue_->List({}, 0, "").value().jobs[0].id;
+  EXPECT_EQ(statements_that_drop([&] { ASSERT_TRUE(queue_->Delete(id).ok()); }), 3);
+  EXPECT_EQ(queue_->Get(id).status().code(), absl::StatusCode::kNotFound);
+  end_one();
+  end_one();
+  Advance(absl::Hours(2));
+  EXPECT_EQ(statements_that_drop([&] { EXPECT_EQ(queue_->Sweep().value(), 2); }), 6);
+  for (const char* table : {"jobs", "job_events", "job_logs"}) {
+    EXPECT_EQ(Count(base::StrCat("SELECT COUNT(*) FROM ", table)), 0) << table;
+  }
 }
 
 TEST_F(QueueTest, WorkersAreSeenAndForgotten) {

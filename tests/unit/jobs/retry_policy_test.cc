@@ -72,6 +72,7 @@ std::vector<Case> Cases() {
       {"stalled", Ended(Kind::kStalled), Q, P, C, 1, 0, true},
       {"killed", Ended(Kind::kKilled), Q, P, C, 0, 1, true},
       {"lost", Ended(Kind::kLost), Q, P, C, 0, 1, true},
+      {"not begun", Ended(Kind::kNotStarted, kBusy), Q, P, C, 0, 1, true},
       {"stopped", Ended(Kind::kStopped), Q, P, C, 0, 0, false},
       {"paused", Ended(Kind::kPaused), Q, P, C, 0, 0, false},
       {"cancelled", Ended(Kind::kCancelled), Q, P, C, 0, 0, false},

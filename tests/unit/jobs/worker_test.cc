@@ -371,7 +371,7 @@ TEST_F(WorkerTest, AProgramThatCannotStartIsNotTheJobsFault) {
   Start();
   ASSERT_TRUE(WaitForAttempts(id, 1));
   Stop();
-  EXPECT_EQ(queue_.Look(id).outcomes[0].kind, Kind::kLost);
+  EXPECT_EQ(queue_.Look(id).outcomes[0].kind, Kind::kNotStarted);
   EXPECT_EQ(queue_.Look(id).job.failed_attempts, 0);
 }
 

@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/status.h"
 #include "jobs/queue.h"
 #include "jobs/worker.h"
 #include "store/sqlite_database.h"
@@ -21,6 +23,31 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::Not;
 
+// The kinds of another, over a database that is busy for so many preparations.
+class BusyKinds final : public JobKinds {
+ public:
+  explicit BusyKinds(JobKinds& kinds) : kinds_(kinds) {}
+  void BusyFor(int preparations) { busy_ = preparations; }
+  std::vector<std::string> names() const override { return kinds_.names(); }
+  absl::StatusOr<std::string> Prepare(const Job& job) override {
+    if (busy_-- > 0) {
+      return base::Error(absl::StatusCode::kUnavailable, base::reason::kStoreFailed,
+                         "database is locked");
+    }
+    return kinds_.Prepare(job);
+  }
+  absl::Status Apply(store::Session& session, const Job& job, std::string& result) override {
+    return kinds_.Apply(session, job, result);
+  }
+  absl::Status ApplyFailure(store::Session& session, const Job& job) override {
+    return kinds_.ApplyFailure(session, job);
+  }
+
+ private:
+  JobKinds& kinds_;
+  std::atomic<int> busy_ = 0;
+};
+
 // Two workers, each with a database of its own as two processes have.
 class WorkersWithTheirQueue : public ::testing::Test {
  protected:
@@ -30,6 +57,7 @@ class WorkersWithTheirQueue : public ::testing::Test {
     store_options.lock = store::SqliteOptions::Lock::kNone;
     QueueLimits limits;
     limits.retry.backoff_base = absl::Milliseconds(1);
+    limits.retry.max_attempts = 2;
     for (size_t i = 0; i < sides_.size(); ++i) {
       auto database = store::SqliteDatabase::Open(store_options);
       ASSERT_TRUE(database.ok()) << database.status();
@@ -38,7 +66,7 @@ class WorkersWithTheirQueue : public ::testing::Test {
       WorkerOptions options = TestWorkerOptions(folder_.path());
       options.info.id = "worker" + std::to_string(i);
       options.scratch_dir += std::to_string(i);
-      sides_[i].worker = Worker::New(*sides_[i].queue, kinds_, nullptr, options);
+      sides_[i].worker = Worker::New(*sides_[i].queue, busy_, nullptr, options);
     }
   }
   Queue& queue() { return *sides_[0].queue; }
@@ -71,6 +99,7 @@ class WorkersWithTheirQueue : public ::testing::Test {
   };
   const testing::TempDir folder_;
   TestKinds kinds_;
+  BusyKinds busy_{kinds_};
   std::array<Side, 2> sides_;
 };
 
@@ -96,6 +125,23 @@ TEST_F(WorkersWithTheirQueue, EveryJobSucceedsOnceAndFromItsCheckpoint) {
     }
   }
   EXPECT_THAT(*queue().Workers(), IsEmpty());
+}
+
+// More often than a job has attempts; then the database answers again.
+TEST_F(WorkersWithTheirQueue, ABusyDatabaseWhileAJobIsPreparedIsNoAttemptOfTheJob) {
+  busy_.BusyFor(3);
+  const std::string id = Create("succeed");
+  RunUntilEnded({id});
+  const Job job = *queue().Get(id);
+  EXPECT_EQ(job.state, JobState::kSucceeded) << job.error.message;
+  EXPECT_EQ(job.failed_attempts, 0);
+  EXPECT_EQ(job.attempts, 4) << "leases, not attempts that count";
+  EXPECT_THAT(kinds_.failed(), IsEmpty());
+  const auto events = queue().EventsAfter(id, 0, 1000);
+  ASSERT_TRUE(events.ok());
+  std::string told;
+  for (const Event& event : *events) told += event.json;
+  EXPECT_THAT(told, ::testing::HasSubstr("could not be begun yet: database is locked"));
 }
 
 TEST_F(WorkersWithTheirQueue, AFailureIsAppliedInItsTransaction) {

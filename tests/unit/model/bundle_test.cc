@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/digest.h"
 #include "base/status.h"
 #include "model/model.h"
 #include "tensorfile/packed.h"
@@ -15,6 +16,11 @@ std::string Bundle(const Model& model) {
   base::StringSink sink;
   EXPECT_TRUE(WriteBundle(model, sink).ok());
   return sink.Take();
+}
+
+std::string Digest(const std::string& bytes) {
+  return base::Sha256Hex(
+      absl::MakeConstSpan(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()));
 }
 
 absl::StatusOr<Model> Read(std::string bytes) {
@@ -42,6 +48,69 @@ TEST(Bundle, RoundTripGivesEqualBytes) {
     EXPECT_EQ(read->spec, model.spec);
     EXPECT_EQ(graph::ToJson(read->graph), graph::ToJson(model.graph));
   }
+}
+
+graph::Activations TinyRanges() {
+  return {{"image", {false, 1.0F / 255, 0, "picture"}}, {"features", {false, 0.125F, 3, "max"}}};
+}
+
+TEST(Bundle, RangesOfActivationsRoundTrip) {
+  Model model = *MakeTiny();
+  const std::string without = Bundle(model);
+  model.activations = TinyRanges();
+  const std::string bytes = Bundle(model);
+  EXPECT_THAT(bytes, HasSubstr("lbw.activations"));
+  const auto read = Read(bytes);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->activations, model.activations);
+  EXPECT_EQ(Bundle(*read), bytes);
+  // None recorded: not a word of them.
+  model.activations.clear();
+  EXPECT_EQ(Bundle(model), without);
+  EXPECT_EQ(without.find("lbw.activations"), std::string::npos);
+  EXPECT_TRUE(Read(without)->activations.empty());
+}
+
+// Stored bundles are found by their digest: those of before and after must be the same bytes.
+TEST(Bundle, BytesAreStable) {
+  Model model = *MakeTiny();
+  ASSERT_TRUE(QuantizeModel(model, MixedRules(), {}).ok());
+  EXPECT_EQ(Digest(Bundle(model)),
+            "2beca5c837656491251e3a11f7ce3bb27bb3f531c3cd7b15a2bc73d122aeebbe");
+  model.activations = TinyRanges();
+  EXPECT_EQ(Digest(Bundle(model)),
+            "abde8c650c5ddf4e08b7489f6577c3bfe69feca8eac986cc853a03654efecb45");
+}
+
+TEST(Bundle, RefusesRangesThatDoNotFitTheGraph) {
+  const Model model = *MakeTiny();
+  for (const auto& [json, key] : std::map<std::string, std::string>{
+           {R"({"nowhere": {"signed": false, "scale": 1, "zero_point": 0, "method": "max"}})",
+            "nowhere"},
+           // A constant is no value that is computed.
+           {R"({"loc.weight": {"signed": false, "scale": 1, "zero_point": 0, "method": "max"}})",
+            "loc.weight"},
+           {R"({"features": {"signed": false, "scale": -1, "zero_point": 0, "method": "max"}})",
+            "features"},
+           {R"({"features": {"scale": 1, "zero_point": 0, "method": "max"}})", "features"},
+           {"{", "not a JSON object"}}) {
+    base::StringSink sink;
+    std::map<std::string, const tensorfile::AnyTensor*> tensors;
+    for (const auto& [name, constant] : model.constants) tensors.emplace(name, &constant);
+    ASSERT_TRUE(tensorfile::WritePacked(sink, tensors,
+                                        {{"lbw.graph", graph::ToJson(model.graph)},
+                                         {"lbw.spec", SpecToJson(model.spec)},
+                                         {"lbw.activations", json}})
+                    .ok());
+    const auto read = Read(sink.Take());
+    EXPECT_EQ(read.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(base::GetErrorDetails(read.status()).reason, "BAD_FILE");
+    EXPECT_THAT(std::string(read.status().message()), HasSubstr(key));
+  }
+  Model wrong = model;
+  wrong.activations = {{"nowhere", {}}};
+  base::StringSink sink;
+  EXPECT_EQ(base::GetErrorDetails(WriteBundle(wrong, sink)).reason, "BAD_ARGUMENT");
 }
 
 TEST(Bundle, EveryTruncationIsAnError) {

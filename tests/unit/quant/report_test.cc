@@ -1,8 +1,12 @@
 #include "quant/report.h"
 
-#include <cmath>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
-#include "gtest/gtest.h"
+#include <cmath>
+#include <string>
+#include <vector>
+
 #include "random_weights.h"
 
 namespace lbw::quant {
@@ -69,6 +73,129 @@ TEST(SumReports, OfNothingIsZero) {
   EXPECT_EQ(totals.mse, 0);
   EXPECT_EQ(totals.sqnr_db, std::nullopt);
   EXPECT_EQ(totals.sqnr_db_live, std::nullopt);
+}
+
+void ExpectSameReport(const TensorReport& report, const TensorReport& expected,
+                      const std::string& what) {
+  EXPECT_EQ(report.shape, expected.shape) << what;
+  EXPECT_EQ(report.source_dtype, expected.source_dtype) << what;
+  EXPECT_EQ(report.quantized, expected.quantized) << what;
+  EXPECT_EQ(report.options, expected.options) << what;
+  EXPECT_EQ(report.rows, expected.rows) << what;
+  EXPECT_EQ(report.elements, expected.elements) << what;
+  EXPECT_EQ(report.exponent_min, expected.exponent_min) << what;
+  EXPECT_EQ(report.exponent_max, expected.exponent_max) << what;
+  EXPECT_EQ(report.zeros, expected.zeros) << what;
+  EXPECT_EQ(report.zero_fraction, expected.zero_fraction) << what;
+  EXPECT_EQ(report.bytes_before, expected.bytes_before) << what;
+  EXPECT_EQ(report.bytes_after, expected.bytes_after) << what;
+  EXPECT_EQ(report.dead_rows, expected.dead_rows) << what;
+  EXPECT_EQ(report.dead_elements, expected.dead_elements) << what;
+  EXPECT_EQ(report.dead_zeros, expected.dead_zeros) << what;
+  // The uniform scheme adds a strided row up in another order.
+  const double tolerance = report.options.scheme == Scheme::kUniform ? 1e-13 : 0;
+  const auto near = [&](double a, double b) { EXPECT_NEAR(a, b, tolerance * (1 + b)) << what; };
+  near(report.sum_w2, expected.sum_w2);
+  near(report.sum_error2, expected.sum_error2);
+  near(report.mse, expected.mse);
+  near(report.dead_sum_w2, expected.dead_sum_w2);
+  near(report.dead_sum_error2, expected.dead_sum_error2);
+  ASSERT_EQ(report.sqnr_db.has_value(), expected.sqnr_db.has_value()) << what;
+  ASSERT_EQ(report.cosine.has_value(), expected.cosine.has_value()) << what;
+  if (report.sqnr_db.has_value()) near(*report.sqnr_db, *expected.sqnr_db);
+  if (report.cosine.has_value()) near(*report.cosine, *expected.cosine);
+}
+
+TEST(ReportTensor, IsTheReportThatQuantizingGave) {
+  std::vector<float> weights = testing::NormalWeights(6 * 4 * 9, 12);
+  std::fill(weights.begin(), weights.begin() + 36, 1e-20F);  // dead where axis is 0
+  const base::Tensor tensor = base::Tensor::FromF32({6, 4, 3, 3}, weights);
+  for (const Scheme scheme : {Scheme::kExact, Scheme::kThreshold, Scheme::kUniform}) {
+    for (const Granularity granularity : {Granularity::kChannel, Granularity::kTensor}) {
+      for (const int layout : {0, 1, 2}) {
+        for (const CodeBook book : {CodeBook::kFull, CodeBook::kPaper}) {
+          TensorOptions options;
+          options.scheme = scheme;
+          options.bits = scheme == Scheme::kUniform ? 8 : 3;
+          options.code_book = book;
+          options.granularity = granularity;
+          options.axis = layout == 0 ? 0 : 1;
+          options.groups = layout == 2 ? 3 : 1;
+          options.mu_ratio = 0.6;
+          const auto made = QuantizeTensor(tensor.view(), options);
+          ASSERT_TRUE(made.ok()) << made.status();
+          const auto report = ReportTensor(tensor.view(), made->tensor, options);
+          ASSERT_TRUE(report.ok()) << report.status();
+          ExpectSameReport(*report, made->report,
+                           std::string(Name(scheme)) + " " + std::string(Name(granularity)) +
+                               " layout=" + std::to_string(layout));
+        }
+      }
+    }
+  }
+}
+
+TEST(ReportTensor, ReadsEveryFloatingType) {
+  base::Tensor half(base::DType::kF16, {5, 7});
+  base::Tensor wide(base::DType::kF64, {5, 7});
+  const std::vector<float> weights = testing::NormalWeights(35, 13);
+  for (size_t i = 0; i < weights.size(); ++i) {
+    half.mutable_as<uint16_t>()[i] = base::F32ToF16(weights[i]);
+    wide.mutable_as<double>()[i] = static_cast<double>(weights[i]);
+  }
+  for (const base::Tensor* tensor : {&half, &wide}) {
+    const auto made = QuantizeTensor(tensor->view(), TensorOptions());
+    ASSERT_TRUE(made.ok()) << made.status();
+    const auto report = ReportTensor(tensor->view(), made->tensor, TensorOptions());
+    ASSERT_TRUE(report.ok()) << report.status();
+    ExpectSameReport(*report, made->report, std::string(base::Name(tensor->dtype())));
+  }
+}
+
+// Codes chosen elsewhere, with real scales and a bias: their own values, and their own bytes.
+TEST(ReportTensor, CountsScalesAndBias) {
+  const base::Tensor weights = base::Tensor::FromF32({2, 3}, {1, 2, 0, -3, 3, 0.1F});
+  TensorOptions options;
+  options.bits = 2;
+  auto made = QuantizeTensor(base::Tensor::FromF32({2, 3}, {1, 1, 0, -2, 2, 0}).view(), options);
+  ASSERT_TRUE(made.ok()) << made.status();
+  made->tensor.scales = {1.5F, 1.5F};  // values 1.5, 1.5, 0 and -3, 3, 0
+  const auto report = ReportTensor(weights.view(), made->tensor, options);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_NEAR(report->sum_error2, 0.25 + 0.25 + 0.01, 1e-8);
+  EXPECT_NEAR(report->sum_w2, 23.01, 1e-6);
+  EXPECT_EQ(report->zeros, 2);
+  EXPECT_EQ(report->exponent_min, 0);
+  EXPECT_EQ(report->exponent_max, 1);
+  EXPECT_EQ(report->bytes_after, made->report.bytes_after + 8);
+  made->tensor.bias = {0.5F, 0.5F};
+  const auto with_bias = ReportTensor(weights.view(), made->tensor, options);
+  ASSERT_TRUE(with_bias.ok());
+  EXPECT_EQ(with_bias->bytes_after, report->bytes_after + 8);
+  EXPECT_EQ(with_bias->mse, report->mse);
+}
+
+TEST(ReportTensor, OfTensorsWithoutElementsIsEmpty) {
+  const base::Tensor none(base::DType::kF32, {3, 0});
+  const auto made = QuantizeTensor(none.view(), TensorOptions());
+  ASSERT_TRUE(made.ok()) << made.status();
+  const auto report = ReportTensor(none.view(), made->tensor, TensorOptions());
+  ASSERT_TRUE(report.ok()) << report.status();
+  ExpectSameReport(*report, made->report, "empty");
+}
+
+TEST(ReportTensor, RefusesOtherSizesAndTypes) {
+  const base::Tensor weights = base::Tensor::FromF32({2, 2}, {1, 2, 3, 4});
+  const auto made = QuantizeTensor(weights.view(), TensorOptions());
+  ASSERT_TRUE(made.ok());
+  const base::Tensor longer = base::Tensor::FromF32({2, 3}, {1, 2, 3, 4, 5, 6});
+  const absl::Status size = ReportTensor(longer.view(), made->tensor, TensorOptions()).status();
+  EXPECT_EQ(size.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(size.message()),
+              ::testing::HasSubstr("codes of 4 elements beside weights of 6"));
+  const base::Tensor integers(base::DType::kI32, {2, 2});
+  EXPECT_EQ(ReportTensor(integers.view(), made->tensor, TensorOptions()).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -29,9 +29,20 @@ class AliasesTest : public RegistryFixture {
     MakeModel("m");
     AddVersion("m", 1);
     AddVersion("m", 1);
+    pack_ = AddArtifact("pack");
+    MakeDataset(pack_);
   }
-  void Evaluate(int64_t version, double map_50, const std::string& pack = "pack") {
+  void MakeDataset(const std::string& pack) {
+    ASSERT_TRUE(database_
+                    ->Transaction([&](store::Session& session) -> absl::Status {
+                      LBW_RETURN_IF_ERROR(datasets_->Insert(session, "faces", "archive", "j"));
+                      return datasets_->Publish(session, "faces", "j", {pack, 1, "", ""});
+                    })
+                    .ok());
+  }
+  void Evaluate(int64_t version, double map_50, const std::string& other_pack = "") {
     now_us_ += 1;
+    const std::string& pack = other_pack.empty() ? pack_ : other_pack;
     Evaluation evaluation;
     evaluation.id = "e" + std::to_string(++made_);
     evaluation.model = "m";
@@ -78,6 +89,7 @@ class AliasesTest : public RegistryFixture {
     return story;
   }
 
+  std::string pack_;
   std::unique_ptr<Evaluations> evaluations_;
   std::unique_ptr<Datasets> datasets_;
   int made_ = 0;
@@ -158,18 +170,38 @@ TEST_F(AliasesTest, EveryRuleMustHold) {
 
 TEST_F(AliasesTest, AnEvaluationOnADatasetAsItWasBeforeDoesNotCount) {
   Evaluate(2, 0.9);
-  const std::string pack = AddArtifact("another pack");
-  ASSERT_TRUE(database_
-                  ->Transaction([&](store::Session& session) -> absl::Status {
-                    LBW_RETURN_IF_ERROR(datasets_->Insert(session, "faces", "archive", "j"));
-                    return datasets_->Publish(session, "faces", "j", {pack, 1, "", ""});
-                  })
-                  .ok());
+  ASSERT_TRUE(datasets_->Delete("faces").ok());
+  MakeDataset(AddArtifact("another pack"));
   const absl::Status stale = registry_->SetAlias("m", "stable", 2, AtLeast(0.5)).status();
   EXPECT_EQ(ReasonOf(stale), "EVALUATION_MISSING");
   EXPECT_THAT(std::string(stale.message()), HasSubstr("other content"));
+}
+
+// Scenario: good evaluations, then the dataset is deleted and made anew. Expectation: nothing
+// counts while there is no content to judge on, and the state is told.
+TEST_F(AliasesTest, NothingCountsWhileTheDatasetIsMadeAnew) {
+  Evaluate(2, 0.9);
+  ASSERT_TRUE(registry_->SetAlias("m", "stable", 2, AtLeast(0.5)).ok());
   ASSERT_TRUE(datasets_->Delete("faces").ok());
-  EXPECT_TRUE(registry_->SetAlias("m", "stable", 2, AtLeast(0.5)).ok());
+  EXPECT_EQ(registry_->SetAlias("m", "x", 2, AtLeast(0.5)).status().code(),
+            absl::StatusCode::kNotFound);
+  ASSERT_TRUE(database_
+                  ->Transaction([&](store::Session& session) {
+                    return datasets_->Insert(session, "faces", "archive", "again");
+                  })
+                  .ok());
+  const absl::Status checking = registry_->SetAlias("m", "x", 2, AtLeast(0.5)).status();
+  EXPECT_EQ(checking.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ReasonOf(checking), "DATASET_NOT_READY");
+  EXPECT_THAT(std::string(checking.message()), HasSubstr("state=CHECKING"));
+  ASSERT_TRUE(database_
+                  ->Transaction([&](store::Session& session) {
+                    return datasets_->Fail(session, "faces", "again", "an empty archive");
+                  })
+                  .ok());
+  const absl::Status failed = registry_->SetAlias("m", "x", 2, AtLeast(0.5)).status();
+  EXPECT_EQ(ReasonOf(failed), "DATASET_NOT_READY");
+  EXPECT_THAT(std::string(failed.message()), HasSubstr("an empty archive"));
 }
 
 TEST_F(AliasesTest, AnEvaluationOfAModelOfTheSameNameBeforeDoesNotCount) {

@@ -128,6 +128,18 @@ TEST_F(DatasetsTest, HoldsItsPackUntilItIsDeleted) {
   EXPECT_FALSE(blobs_->Exists(result.pack_artifact).value());
 }
 
+TEST_F(DatasetsTest, ADeletionThatIsNotAllowedChangesNothing) {
+  ASSERT_TRUE(Insert("faces").ok());
+  const absl::Status refused =
+      datasets_->Delete("faces", [](store::Session& session, const Dataset& dataset) {
+        EXPECT_EQ(dataset.job, "j1");
+        EXPECT_EQ(ReasonOf(RequireReadyDataset(session, "faces").status()), "DATASET_NOT_READY");
+        return absl::FailedPreconditionError("it is used");
+      });
+  EXPECT_EQ(refused.message(), "it is used");
+  EXPECT_TRUE(datasets_->Get("faces").ok());
+}
+
 TEST_F(DatasetsTest, APackThatTwoShareStaysWithTheLast) {
   const Datasets::Checked result = Result();
   for (const char* name : {"a", "b"}) {

@@ -201,6 +201,48 @@ TEST_F(LineageTest, AJobThatMadeAVersionIsItsAncestor) {
                                             "faces ran " + Short(base::JobName(tune))}));
 }
 
+TEST_F(LineageTest, ACalibratedVersionCameFromItsPicturesButNotFromThoseItWasMeasuredOn) {
+  const std::string job = base::NewId();
+  AddJob(job, "quantize", "SUCCEEDED",
+         {base::VersionName("m", 1), base::DatasetName("faces"), base::DatasetName("other")});
+  Do([&](store::Session& session) {
+    return session
+        .Execute("UPDATE jobs SET spec_json = $1 WHERE id = $2",
+                 {std::string(R"({"calibration":{"dataset":"datasets/faces"},)"
+                              R"("measure":{"dataset":"datasets/other"}})"),
+                  job})
+        .status();
+  });
+  VersionDraft draft = Draft("m", 1);
+  draft.job = job;
+  Version version = registry_->CreateVersion(draft).value();
+  version.bundle = AddArtifact("calibrated");
+  version.report_json = R"({"calibration":{"dataset":"datasets/faces"}})";
+  ASSERT_TRUE(registry_->PublishVersion(version).ok());
+  const std::string name = base::VersionName("m", 3);
+  EXPECT_THAT(
+      Edges(Of(name)),
+      IsSupersetOf({std::string("faces calibrated_on m/3"), std::string("m/1 quantized m/3"),
+                    Short(base::JobName(job)) + " made m/3", "m/1 ran " + Short(base::JobName(job)),
+                    "other ran " + Short(base::JobName(job))}));
+  EXPECT_THAT(Edges(Of(name)), Not(Contains("other calibrated_on m/3")));
+  EXPECT_THAT(Edges(Of(base::DatasetName("faces"))), Contains("faces calibrated_on m/3"));
+  EXPECT_THAT(Edges(Of(base::DatasetName("other"))), Not(Contains("other calibrated_on m/3")));
+  // The version knows it when its job is deleted.
+  DropJob(job);
+  EXPECT_THAT(Edges(Of(name)), Contains("faces calibrated_on m/3"));
+}
+
+TEST_F(LineageTest, AVersionWhoseWidthsWereSearchedSaysSo) {
+  VersionDraft draft = Draft("m", 1);
+  draft.quantization_json = R"({"scheme":"SCHEME_EXACT"})";
+  Version version = registry_->CreateVersion(draft).value();
+  version.bundle = AddArtifact("mixed");
+  version.head_kind = "ssd";
+  ASSERT_TRUE(registry_->PublishVersion(version).ok());
+  EXPECT_EQ(NodeOf(base::VersionName("m", 3)).summary, "mixed bits, ssd");
+}
+
 TEST_F(LineageTest, NodesSayWhatTheyAre) {
   const LineageNode floating = NodeOf(base::VersionName("m", 1));
   EXPECT_EQ(floating.kind, "version");

@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "base/status.h"
 
@@ -190,6 +193,91 @@ TEST(Judge, AMetricThatTheNewestDoesNotDefineIsMissing) {
   EXPECT_EQ(ReasonOf(Judge(AtLeast(0.5), With({Found(kNan)})).status()), "EVALUATION_MISSING");
 }
 
+// The default options, and what may not pass for them.
+struct OtherwiseCase {
+  const char* name;
+  std::function<void(Evaluation&)> change;
+  const char* why;  // that it is passed over; "": it counts
+};
+
+class OtherwiseTest : public ::testing::TestWithParam<OtherwiseCase> {};
+
+PromotionRule WholeSplit() {
+  PromotionRule rule = AtLeast(0.5);
+  rule.split = "val";
+  rule.options_json =
+      R"({"score_threshold":0.02,"iou_threshold":0.4,"max_pictures":0,"top_k":5,"pixel_rule":""})";
+  return rule;
+}
+
+TEST_P(OtherwiseTest, OnlyTheWholeSplitWithTheOptionsOfTheRuleCounts) {
+  Evaluation asked = Found(0.9, "asked");
+  asked.options_json = R"({"score_threshold":0.02,"iou_threshold":0.4,"max_pictures":0,"top_k":5})";
+  GetParam().change(asked);
+  const std::string why = GetParam().why;
+  EXPECT_EQ(Judge(WholeSplit(), With({asked})).ok(), why.empty());
+  if (why.empty()) return;
+  const absl::Status alone = Judge(WholeSplit(), With({asked})).status();
+  EXPECT_EQ(ReasonOf(alone), "EVALUATION_MISSING");
+  EXPECT_THAT(std::string(alone.message()),
+              AllOf(HasSubstr("passed over: evaluations/asked " + why),
+                    HasSubstr("lbw evaluate m/3 --dataset faces --split val")));
+  // Behind it stands one that counts, and does not pass: both are told.
+  Evaluation counts = Found(0.4, "counts");
+  counts.options_json = *WholeSplit().options_json;
+  const absl::Status low = Judge(WholeSplit(), With({asked, counts})).status();
+  EXPECT_EQ(ReasonOf(low), "EVALUATION_FAILED");
+  EXPECT_THAT(std::string(low.message()),
+              AllOf(HasSubstr("0.4 < 0.5"), HasSubstr("passed over: evaluations/asked " + why)));
+  // A rule that says so takes it.
+  PromotionRule rule = WholeSplit();
+  rule.split = asked.split;
+  rule.options_json = asked.options_json;
+  EXPECT_EQ(Judge(rule, With({asked})).ok(), asked.pack_artifact == "pack");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, OtherwiseTest,
+    ::testing::Values(
+        OtherwiseCase{"Defaults", [](Evaluation&) {}, ""},
+        OtherwiseCase{"AnyThreads",
+                      [](Evaluation& e) {
+                        e.options_json = R"({"score_threshold":0.02,"iou_threshold":0.4,"top_k":5,)"
+                                         R"("threads":8,"checkpoint_pictures":3})";
+                      },
+                      ""},
+        OtherwiseCase{
+            "FivePictures",
+            [](Evaluation& e) {
+              e.options_json =
+                  R"({"score_threshold":0.02,"iou_threshold":0.4,"max_pictures":5,"top_k":5})";
+            },
+            "has max_pictures=5, not 0"},
+        OtherwiseCase{"AnotherThresholdAndOverlap",
+                      [](Evaluation& e) {
+                        e.options_json = R"({"score_threshold":0.5,"iou_threshold":0.6,"top_k":5})";
+                      },
+                      "has iou_threshold=0.6, not 0.4; score_threshold=0.5, not 0.02"},
+        OtherwiseCase{"AnotherSplit", [](Evaluation& e) { e.split = "train"; },
+                      "is on split \"train\", not \"val\""},
+        OtherwiseCase{"EarlierContent", [](Evaluation& e) { e.pack_artifact = "earlier"; },
+                      "is on other content (earlier, now pack)"},
+        OtherwiseCase{"DamagedOptions", [](Evaluation& e) { e.options_json = "{"; },
+                      "has options \"{\""}),
+    [](const auto& given) { return std::string(given.param.name); });
+
+TEST(Judge, ManyThatArePassedOverAreCounted) {
+  std::vector<Evaluation> evaluations;
+  for (int i = 0; i < 6; ++i) {
+    evaluations.push_back(Found(0.9, "e" + std::to_string(i)));
+    evaluations.back().split = "train";
+  }
+  const absl::Status missing = Judge(WholeSplit(), With(evaluations)).status();
+  EXPECT_THAT(std::string(missing.message()),
+              AllOf(HasSubstr("evaluations/e3"), Not(HasSubstr("evaluations/e4")),
+                    HasSubstr("and 2 more")));
+}
+
 TEST(Judge, AnEvaluationOnWhatTheDatasetWasBeforeDoesNotCount) {
   Candidate candidate = With({Found(0.9)});
   candidate.content = "made anew";
@@ -198,7 +286,7 @@ TEST(Judge, AnEvaluationOnWhatTheDatasetWasBeforeDoesNotCount) {
   EXPECT_THAT(std::string(stale.message()),
               AllOf(HasSubstr("other content"), HasSubstr("made anew"), HasSubstr("e1")));
   candidate.content.clear();
-  EXPECT_TRUE(Judge(AtLeast(0.5), candidate).ok());
+  EXPECT_EQ(ReasonOf(Judge(AtLeast(0.5), candidate).status()), "EVALUATION_MISSING");
 }
 
 TEST(Judge, ADropComparesOnlyLikeWithLike) {
@@ -213,7 +301,7 @@ TEST(Judge, ADropComparesOnlyLikeWithLike) {
     const char* says;
   } cases[] = {{content, "evaluations/content is on other content"},
                {split, "evaluations/split is on split \"test\""},
-               {options, "evaluations/options has other options"}};
+               {options, "evaluations/options has threshold=0.5, not 0.02"}};
   for (const auto& given : cases) {
     const absl::Status status =
         Judge(DropAtMost(0.5), With({Found(0.9)}, {given.against})).status();

@@ -147,7 +147,7 @@ std::vector<std::string> AllFiles(const std::string& kind, int page_size, int* p
   request.set_kind(kind);
   do {
     v1::ListDefectsResponse page;
-    const absl::Status status = DefectsToProto(WithDefects(), request, page_size, &page);
+    const absl::Status status = DefectsToProto(WithDefects(), request, {page_size}, &page);
     EXPECT_TRUE(status.ok()) << status;
     EXPECT_EQ(page.not_kept(), 3U);
     for (const v1::DatasetDefect& defect : page.defects()) files.push_back(defect.file());
@@ -174,7 +174,7 @@ TEST(DefectsToProto, RefusesATokenOfSomebodyElse) {
     v1::ListDefectsRequest request;
     request.set_page_token(token);
     v1::ListDefectsResponse page;
-    const absl::Status status = DefectsToProto(WithDefects(), request, 2, &page);
+    const absl::Status status = DefectsToProto(WithDefects(), request, {2}, &page);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << token;
     EXPECT_THAT(base::GetErrorDetails(status).fields, ElementsAre("page_token"));
   }

@@ -142,6 +142,47 @@ TEST(JobToProto, CheckOfADatasetHasItsOwnSpecAndResult) {
   EXPECT_EQ(out.result().dataset().pictures(), 12U);
 }
 
+TEST(JobToProto, CalibrationsHaveSpecsOfTheirOwnAndLongListsOnlyWithDetails) {
+  jobs::Job job = RunningJob();
+  job.kind = "quantize";
+  job.state = jobs::JobState::kSucceeded;
+  job.spec_json = R"({"version": "models/m/versions/1", "calibration": {"count": 64}})";
+  job.result_json =
+      R"({"quantization": {"version": "models/m/versions/2",
+          "report": {"tensors": [{"name": "w"}], "totals": {"tensors": "1"}},
+          "calibration": {"layers": [{"name": "w"}], "activations": {"x": {"scale": 0.5}},
+                          "measurements": [{"what": "float"}]}}})";
+  const v1::Job full = Convert(job);
+  EXPECT_EQ(full.spec().quantize().calibration().count(), 64U);
+  EXPECT_EQ(full.result().quantization().report().tensors_size(), 1);
+  EXPECT_EQ(full.result().quantization().calibration().layers_size(), 1);
+  EXPECT_EQ(full.result().quantization().calibration().activations_size(), 1);
+  const v1::QuantizationResult brief = Convert(job, false).result().quantization();
+  EXPECT_EQ(brief.version(), "models/m/versions/2");
+  EXPECT_EQ(brief.report().tensors_size(), 0);
+  EXPECT_EQ(brief.report().totals().tensors(), 1U);
+  EXPECT_EQ(brief.calibration().layers_size(), 0);
+  EXPECT_EQ(brief.calibration().activations_size(), 0);
+  EXPECT_EQ(brief.calibration().measurements_size(), 1);
+}
+
+TEST(JobToProto, ComparisonsHaveASpecOfTheirOwnAndLongListsOnlyWithDetails) {
+  jobs::Job job = RunningJob();
+  job.kind = "compare";
+  job.state = jobs::JobState::kSucceeded;
+  job.spec_json = R"({"version": "models/m/versions/2", "reference": "models/m/versions/1"})";
+  job.result_json =
+      R"({"comparison": {"pictures": 3, "values": [{"value": "y"}], "compared": [{"name": "a"}]}})";
+  const v1::Job full = Convert(job);
+  EXPECT_EQ(full.spec().compare().reference(), "models/m/versions/1");
+  EXPECT_EQ(full.result().comparison().values_size(), 1);
+  EXPECT_EQ(full.result().comparison().compared_size(), 1);
+  const v1::Comparison brief = Convert(job, false).result().comparison();
+  EXPECT_EQ(brief.pictures(), 3U);
+  EXPECT_EQ(brief.values_size(), 0);
+  EXPECT_EQ(brief.compared_size(), 0);
+}
+
 TEST(EventToProto, ReadsEachKind) {
   const auto convert = [](const std::string& json) {
     jobs::Event event;

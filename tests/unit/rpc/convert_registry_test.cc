@@ -49,6 +49,31 @@ TEST(EvaluationToProto, TheRowNamesItAndDetailDecides) {
   EXPECT_EQ(brief.voc().classes_size(), 0);
 }
 
+// Scenario: a dataset without an object of any class, kept by a program that wrote 0 for what is
+// not defined, and by one that leaves it out.
+TEST(EvaluationToProto, WhatIsNotDefinedIsLeftOut) {
+  for (const char* json :
+       {R"({"metric": "map_50", "value": 0.0, "voc": {}, "timings": {"decode_ms": 0}})",
+        R"({"metric": "map_50", "voc": {}, "timings": {}})"}) {
+    registry::Evaluation row = StoredEvaluation();
+    row.metrics.clear();
+    row.summary_json = json;
+    v1::Evaluation out;
+    ToProto(row, Detail::kSummary, &out);
+    EXPECT_FALSE(out.has_value()) << json;
+    EXPECT_FALSE(out.timings().has_decode_ms()) << json;
+  }
+  v1::Evaluation zero;  // found, and wrong every time
+  zero.set_metric("map_50");
+  zero.set_value(0);
+  zero.mutable_voc()->set_map_50(0);
+  zero.set_pictures(1);
+  zero.mutable_timings()->set_decode_ms(0);
+  DropUndefined(&zero);
+  EXPECT_TRUE(zero.has_value());
+  EXPECT_TRUE(zero.timings().has_decode_ms());
+}
+
 TEST(AliasMoveToProto, UnsetVersionsAreEmptyNames) {
   registry::AliasMove move;
   move.model = "m";

@@ -189,5 +189,24 @@ TEST(SetTimestamp, KeepsMicrosecondsAlsoBefore1970) {
   EXPECT_EQ(out.nanos(), 999'999'000);
 }
 
+TEST(VersionToProto, SaysHowItWasCalibratedOnlyInFull) {
+  registry::Version version;
+  version.model = "m";
+  version.number = 2;
+  version.quantized = true;
+  version.job = "01job";
+  version.report_json =
+      R"({"calibration": {"dataset": "datasets/d", "pictures": 64}, "report": {"totals": {}}})";
+  v1::ModelVersion full;
+  ToProto(version, Detail::kFull, &full);
+  EXPECT_EQ(full.calibration().dataset(), "datasets/d");
+  EXPECT_EQ(full.calibration().pictures(), 64U);
+  EXPECT_TRUE(full.has_report());
+  EXPECT_EQ(full.job(), "jobs/01job");
+  v1::ModelVersion summary;
+  ToProto(version, Detail::kSummary, &summary);
+  EXPECT_FALSE(summary.has_calibration());
+}
+
 }  // namespace
 }  // namespace lbw::rpc

@@ -80,6 +80,7 @@ class FakeQueue final : public jobs::Queue {
   }
 
   absl::StatusOr<jobs::Job> Create(const jobs::JobDraft&, const Record&) override { return No(); }
+  absl::StatusOr<std::optional<jobs::Job>> FindByRequest(const Request&) override { return No(); }
   absl::StatusOr<Page> List(const jobs::JobFilter&, int, std::string_view) override { return No(); }
   absl::StatusOr<jobs::Job> Ask(std::string_view, jobs::Wish, const ApplyFailure&) override {
     return No();

@@ -94,6 +94,9 @@ class FakeRegistry final : public registry::Registry {
   }
   absl::StatusOr<Version> PublishVersion(const Version&) override { return NotHere(); }
   absl::Status AbandonVersion(std::string_view, int64_t) override { return NotHere(); }
+  absl::StatusOr<Version> AddReadyVersion(store::Session&, const registry::MadeVersion&) override {
+    return NotHere();
+  }
   absl::StatusOr<Model> GetModel(std::string_view) override { return NotHere(); }
   absl::StatusOr<ModelPage> ListModels(int, std::string_view) override { return NotHere(); }
   absl::StatusOr<Version> ResolveFloat(const base::ModelRef&) override { return NotHere(); }
@@ -296,6 +299,10 @@ class FakeEngine final : public engine::ExecutorFactory {
       outputs.push_back(value);
     }
     return std::make_unique<FakeExecutor>(probe_, std::move(outputs));
+  }
+  absl::StatusOr<std::unique_ptr<engine::PieceCompiler>> OpenPieces(
+      const graph::Graph&, const graph::Constants&, const engine::CompileOptions&) override {
+    return absl::UnimplementedError("serving runs whole graphs");
   }
 
  private:

@@ -99,6 +99,38 @@ TEST_F(ArtifactsTest, ABundleWithoutReferenceIsSweptAndAnUploadedOneIsNot) {
   }
 }
 
+// The list of defects of every clean dataset is the same text: the first check wrote it, and the
+// second one finds it there, old and without a row, and counts on it.
+TEST_F(ArtifactsTest, AStrayBlobThatIsCommittedAgainOutlivesTheNextSweep) {
+  const auto commit = [this] {
+    const auto blob = machine_.blobs->NewBlob().value();
+    ASSERT_TRUE(blob->Append(base::AsBytes("no defects")).ok());
+    ASSERT_TRUE(blob->Commit().ok());
+  };
+  commit();
+  machine_.Advance(absl::Hours(2));
+  commit();
+  ASSERT_TRUE(store().Sweep().ok());
+  EXPECT_THAT(machine_.FilesIn("blobs"), ElementsAre(DigestOf("no defects")));
+  EXPECT_EQ(store().GetStats()->artifacts, 0u);
+  machine_.Advance(absl::Hours(2));
+  ASSERT_TRUE(store().Sweep().ok());
+  EXPECT_THAT(machine_.FilesIn("blobs"), IsEmpty());
+}
+
+TEST_F(ArtifactsTest, TheBytesOfAnOldBundleThatAreCommittedAgainOutliveTheNextSweep) {
+  ASSERT_TRUE(AddResult(store(), "pack", ArtifactOrigin::kBundle).ok());
+  machine_.Advance(absl::Hours(2));
+  const auto blob = machine_.blobs->NewBlob().value();
+  ASSERT_TRUE(blob->Append(base::AsBytes("pack")).ok());
+  ASSERT_TRUE(blob->Commit().ok());
+  ASSERT_TRUE(store().Sweep().ok());
+  EXPECT_FALSE(store().GetArtifact(DigestOf("pack")).ok());
+  EXPECT_THAT(machine_.FilesIn("blobs"), ElementsAre(DigestOf("pack")));
+  ASSERT_TRUE(AddResult(store(), "pack", ArtifactOrigin::kBundle).ok());
+  EXPECT_EQ(machine_.Content(DigestOf("pack")).value(), "pack");
+}
+
 TEST_F(ArtifactsTest, ALostBlobIsDataLossAndHealsWhenItComesAgain) {
   const std::string sha256 = Store("precious").sha256;
   ASSERT_TRUE(machine_.blobs->Remove(sha256).ok());

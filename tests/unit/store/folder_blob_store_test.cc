@@ -15,7 +15,7 @@ using ::testing::SizeIs;
 
 class FolderBlobStoreTest : public ::testing::Test {
  protected:
-  FolderBlobStoreTest() : files_(point_, [] { return absl::FromUnixSeconds(1000); }) { Open(); }
+  FolderBlobStoreTest() : files_(point_, [this] { return now_; }) { Open(); }
   void Open() { blobs_ = FolderBlobStore::Open(files_, "/d").value(); }
 
   absl::StatusOr<BlobInfo> Put(std::string_view content) {
@@ -27,6 +27,7 @@ class FolderBlobStoreTest : public ::testing::Test {
     return base::ReadAll(*blobs_->Open(sha256).value(), 10'000'000).value();
   }
 
+  absl::Time now_ = absl::FromUnixSeconds(1000);
   CrashPoint point_;
   MemoryFileSystem files_;
   std::unique_ptr<FolderBlobStore> blobs_;
@@ -139,6 +140,18 @@ TEST_F(FolderBlobStoreTest, ACrashAtAnyStepLeavesTheWholeBlobOrNone) {
       EXPECT_THAT(files_.AllFiles(), IsEmpty()) << step;
     }
   }
+}
+
+TEST_F(FolderBlobStoreTest, CommittingWhatIsThereMakesItYoung) {
+  const std::string sha256 = DigestOf("same");
+  EXPECT_EQ(blobs_->ModifiedTime(sha256).value(), std::nullopt);
+  ASSERT_TRUE(Put("same").ok());
+  const std::optional<absl::Time> first = blobs_->ModifiedTime(sha256).value();
+  now_ += absl::Hours(3);
+  ASSERT_TRUE(Put("same").ok());
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(blobs_->ModifiedTime(sha256).value(), *first + absl::Hours(3));
+  EXPECT_EQ(Read(sha256), "same");
 }
 
 // Another process that opens the folder sweeps what crashes left, and not what somebody is writing.

@@ -171,6 +171,17 @@ absl::Status MemoryFileSystem::Remove(const std::string& path) {
                                                                    : NoSuch(path);
 }
 
+absl::Status MemoryFileSystem::Touch(const std::string& path) {
+  LBW_RETURN_IF_ERROR(Alive());
+  absl::MutexLock lock(&mu_);
+  Folder* const folder = Parent(path);
+  if (folder == nullptr) return NoSuch(path);
+  const auto found = folder->now.find(NameOf(path));
+  if (found == folder->now.end()) return NoSuch(path);
+  found->second->modified = now_();
+  return absl::OkStatus();
+}
+
 absl::StatusOr<FileInfo> MemoryFileSystem::Stat(const std::string& path) const {
   absl::MutexLock lock(&mu_);
   if (folders_.count(path) != 0) return FileInfo{NameOf(path), true, 0, absl::InfinitePast()};

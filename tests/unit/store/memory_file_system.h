@@ -93,6 +93,7 @@ class MemoryFileSystem final : public FileSystem {
       const std::string& path) const override;
   absl::Status Rename(const std::string& from, const std::string& to) override;
   absl::Status Remove(const std::string& path) override;
+  absl::Status Touch(const std::string& path) override;
   absl::StatusOr<FileInfo> Stat(const std::string& path) const override;
   absl::StatusOr<std::vector<FileInfo>> List(const std::string& folder) const override;
   absl::Status MakeFolder(const std::string& path) override;

@@ -77,17 +77,25 @@ TEST(Migrations, AreNumberedFromOne) {
   }
 }
 
+// A golden database of every step but the last, whose program is this one.
 TEST(Migrations, AFreshDatabaseHasTheGoldenSchema) {
-  const testing::TempDir fresh;
-  const testing::TempDir old;
-  const std::string golden = ReadGolden("db_v1.sql");
-  ASSERT_FALSE(golden.empty());
-  MakeDatabase(old.path(), golden);
-  const auto fresh_database = Open(fresh, Migrations().subspan(0, 1));
-  const auto old_database = Open(old, Migrations().subspan(0, 1));
-  ASSERT_TRUE(fresh_database.ok()) << fresh_database.status();
-  ASSERT_TRUE(old_database.ok()) << old_database.status();
-  EXPECT_EQ(Dump(Schema(**fresh_database)), Dump(Schema(**old_database)));
+  for (size_t steps = 1; steps < Migrations().size(); ++steps) {
+    const testing::TempDir fresh;
+    const testing::TempDir old;
+    const std::string golden = ReadGolden(base::StrCat("db_v", steps, ".sql"));
+    ASSERT_FALSE(golden.empty()) << steps;
+    MakeDatabase(old.path(), golden);
+    const auto fresh_database = Open(fresh, Migrations().subspan(0, steps));
+    auto old_database = Open(old, Migrations().subspan(0, steps));
+    ASSERT_TRUE(fresh_database.ok()) << fresh_database.status();
+    ASSERT_TRUE(old_database.ok()) << old_database.status();
+    EXPECT_EQ(Dump(Schema(**fresh_database)), Dump(Schema(**old_database)));
+    old_database->reset();
+    const auto now = Open(old);
+    ASSERT_TRUE(now.ok()) << now.status();
+    const testing::TempDir newest;
+    EXPECT_EQ(Schema(**now), Schema(**Open(newest)));
+  }
 }
 
 // An alias of the first schema begins its history as it stands, and a version has no job.
@@ -117,6 +125,35 @@ TEST(Migrations, TheSecondKeepsWhatTheFirstHeld) {
                          session.Execute("SELECT job FROM versions"));
     EXPECT_EQ(versions.size(), 1u);
     EXPECT_EQ(versions[0].Text(0), "");
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+// A job of the second schema has no digest of its request, and its state changes are counted.
+TEST(Migrations, TheThirdCountsTheStateEventsOfJobs) {
+  const testing::TempDir folder;
+  MakeDatabase(folder.path(),
+               ReadGolden("db_v2.sql") +
+                   "INSERT INTO jobs (id, kind, state, submitter, subject, request_id, priority, "
+                   "spec_json, labels_json, estimate_json, create_us, update_us, queued_us, ready, "
+                   "retry_us, attempts, failed_attempts, lost_attempts, lease_token, worker, step, "
+                   "total_steps, progress_json, checkpoint, error_code, error_reason, "
+                   "error_message, result_json, artifacts_json, last_cursor, kept_events, "
+                   "log_bytes) VALUES ('j', 'evaluate', 'QUEUED', 'ada', '', 'once', 0, '{}', "
+                   "'{}', '', 5, 5, 5, 1, 0, 0, 0, 0, 0, '', 0, 0, '', '', 0, '', '', '', '[]', 3, "
+                   "3, 0);"
+                   "INSERT INTO job_events VALUES ('j', 1, 5, 1, '{}'), ('j', 2, 5, 0, '{}'), "
+                   "('j', 3, 5, 1, '{}');");
+  const auto database = Open(folder);
+  ASSERT_TRUE(database.ok()) << database.status();
+  const absl::Status status = (*database)->Transaction([](Session& session) -> absl::Status {
+    LBW_ASSIGN_OR_RETURN(const std::vector<Row> jobs,
+                         session.Execute("SELECT request_digest, state_events FROM jobs"));
+    EXPECT_EQ(jobs.size(), 1u);
+    if (jobs.empty()) return absl::OkStatus();
+    EXPECT_EQ(jobs[0].Text(0), "");
+    EXPECT_EQ(jobs[0].Int(1), 2);
     return absl::OkStatus();
   });
   EXPECT_TRUE(status.ok()) << status;

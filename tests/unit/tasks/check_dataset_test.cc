@@ -3,11 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "base/status.h"
 #include "base/strings.h"
 #include "dataset/pack.h"
 #include "detect/image/image.h"
 #include "jobs/child_link.h"
+#include "support/temp_dir.h"
 #include "tasks/dataset_report.h"
 #include "tasks/tasks.h"
 #include "unit/tasks/tasks_fixture.h"
@@ -169,6 +172,89 @@ TEST_F(CheckDatasetTest, SameArchiveSamePack) {
   const auto other = Run();
   ASSERT_TRUE(one.ok() && other.ok());
   EXPECT_EQ(*one, *other);
+}
+
+TEST_F(CheckDatasetTest, TheSamePackWithOneThreadAndTwo) {
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = base::StrCat("q", i);
+    files_[base::StrCat("set/JPEGImages/", name, ".png")] = files_.at("set/JPEGImages/p0.png");
+    files_[base::StrCat("set/Annotations/", name, ".xml")] = Xml(Box("NoMask", 40 + i));
+  }
+  files_["set/JPEGImages/q7.png"].resize(100);
+  TaskRig::Assignment assignment = Assign(rig_.AddBlob(TarOf(files_)));
+  const auto one = rig_.Run(kCheckDataset, assignment, link_);
+  assignment.threads = 2;
+  const auto two = rig_.Run(kCheckDataset, assignment, link_);
+  ASSERT_TRUE(one.ok() && two.ok()) << one.status() << two.status();
+  EXPECT_EQ(*one, *two) << "digests of pack and defects among it";
+  EXPECT_EQ(MessageOf(*one, "dataset")["pictures"], "22");
+}
+
+// The disk has room for so much: whatever step reaches that, the check leaves nothing behind.
+TEST_F(CheckDatasetTest, EndsBeforeTheDiskIsFullAndLeavesNothing) {
+  const std::string archive = rig_.AddBlob(TarOf(files_));
+  const TaskRig::Assignment assignment = Assign(archive);
+  const size_t before = rig_.blobs().List()->size();
+  constexpr uint64_t kTotal = uint64_t{1} << 30;
+  uint64_t pictures = 0;
+  for (int i = 0; i < 3; ++i) {
+    pictures += files_.at(base::StrCat("set/JPEGImages/p", i, ".png")).size();
+  }
+  std::vector<std::string> refused;
+  int kept = 0;
+  for (uint64_t looks = 0; kept == 0 && looks < 50; ++looks) {
+    const testing::TempDir folder;
+    jobs::JobContext context;
+    context.kind = std::string(kCheckDataset);
+    context.spec_json = assignment.spec;
+    context.inputs_json = assignment.inputs;
+    context.scratch_folder = folder.path();
+    context.blobs = &rig_.blobs();
+    context.link = &link_;
+    CheckBounds bounds;
+    bounds.limits.reserve_bytes = 100;
+    bounds.limits.reserve_percent = 0;
+    // Every look finds room for the pictures once; then there is none.
+    uint64_t left = looks;
+    bounds.space = [&](const std::string& path) -> absl::StatusOr<dataset::DiskSpace> {
+      EXPECT_EQ(path, folder.path());
+      if (left == 0) return dataset::DiskSpace{100, kTotal};
+      --left;
+      return dataset::DiskSpace{100 + pictures + 100, kTotal};
+    };
+    const auto result = RunCheckDataset(context, bounds);
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+    if (result.ok()) {
+      ++kept;
+      continue;
+    }
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kResourceExhausted) << result.status();
+    EXPECT_EQ(base::GetErrorDetails(result.status()).reason, "OUT_OF_ROOM");
+    EXPECT_THAT(std::string(result.status().message()), HasSubstr("free=100 bytes"));
+    EXPECT_EQ(rig_.blobs().List()->size(), before);
+    refused.emplace_back(result.status().message());
+  }
+  EXPECT_EQ(kept, 1);
+  ASSERT_GE(refused.size(), 3U);
+  EXPECT_THAT(refused.front(), HasSubstr("entry 'set/"));
+  EXPECT_THAT(refused.back(), ::testing::AnyOf(HasSubstr("the pack"), HasSubstr("the list of")));
+}
+
+TEST_F(CheckDatasetTest, HoldsTheLimitsItIsGiven) {
+  const TaskRig::Assignment assignment = Assign(rig_.AddBlob(TarOf(files_)));
+  const auto run = [&](int64_t max_boxes) {
+    const testing::TempDir folder;
+    jobs::JobContext context;
+    context.spec_json = assignment.spec;
+    context.scratch_folder = folder.path();
+    context.blobs = &rig_.blobs();
+    context.link = &link_;
+    CheckBounds bounds;
+    bounds.limits.max_boxes = max_boxes;
+    return RunCheckDataset(context, bounds).status();
+  };
+  EXPECT_TRUE(run(4).ok()) << run(4);
+  EXPECT_EQ(base::GetErrorDetails(run(3)).reason, "LIMIT_EXCEEDED");
 }
 
 // A summary of many classes is longer than a result may be: it travels as a blob.

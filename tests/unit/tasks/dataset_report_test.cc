@@ -88,8 +88,9 @@ TEST(DefectsJson, ListsWhatWasKeptAndCountsTheRest) {
 // What a summary calls a format is what a spec may ask for.
 TEST(ParseFormat, ReadsWhatTheSummaryWrites) {
   using dataset::Format;
-  for (const Format format : {Format::kAuto, Format::kVoc, Format::kCoco, Format::kYolo,
-                              Format::kClassFolders, Format::kClassCsv, Format::kCifar}) {
+  for (const Format format :
+       {Format::kAuto, Format::kVoc, Format::kCoco, Format::kYolo, Format::kClassFolders,
+        Format::kClassCsv, Format::kCifar, Format::kPictures}) {
     dataset::Dataset data = ThreePictures();
     data.format = format;
     const Json summary = DatasetSummary(data, dataset::DefectList());

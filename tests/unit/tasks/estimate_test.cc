@@ -66,5 +66,48 @@ TEST(EstimateEvaluation, OfAnImportedDetector) {
   EXPECT_LT(estimate->duration, absl::Seconds(60));
 }
 
+TEST(EstimateQuantization, AddsNetworksSumsAndSolverByHand) {
+  const model::Model model = SmallModel();
+  QuantizeEstimateInput input;
+  input.model = &model;
+  input.bundle_bytes = 1'000'000;
+  input.pictures = 64;
+  input.positions = 40;
+  input.sweeps = 3;
+  input.widths = 5;
+  input.measured = 100;
+  input.networks = 3;
+  input.threads = 2;
+  const auto estimate = EstimateQuantization(input);
+  ASSERT_TRUE(estimate.ok()) << estimate.status();
+  constexpr double kMacs = 4 * 8 * 8 * 27 + 256 * 10;
+  // 64 positions of the convolution, of which 40 count; one of the product.
+  constexpr double kSums = 2.0 * 64 * (40 * 27 * 27 + 1 * 256 * 256);
+  constexpr double kSolver = 27.0 * 27 * 27 + 3 * 3 * 4 * 27 * 27 +  //
+                             256.0 * 256 * 256 + 3 * 3 * 10 * 256 * 256;
+  EXPECT_NEAR(absl::ToDoubleSeconds(estimate->duration),
+              (kMacs * (2 * 64 + 3 * 100) + kSums) / 50e9 + 5 * kSolver / 8e9 + 164 * 8e-3, 1e-4);
+  EXPECT_GE(estimate->memory_bytes, 4'000'000U + 24U * 256 * 256 + (300U << 20));
+  EXPECT_THAT(estimate->basis, HasSubstr("solver"));
+}
+
+TEST(EstimateQuantization, ActivationsThatAreKeptAreBounded) {
+  const model::Model model = SmallModel();
+  QuantizeEstimateInput input;
+  input.model = &model;
+  input.pictures = 4'000'000;
+  const auto estimate = EstimateQuantization(input);
+  ASSERT_TRUE(estimate.ok()) << estimate.status();
+  EXPECT_LE(estimate->memory_bytes, 24U * 256 * 256 + 1'500'000'000U + (300U << 20));
+}
+
+TEST(EstimateComparison, IsTwoNetworksAndOneDecoding) {
+  const model::Model model = SmallModel();
+  const auto estimate = EstimateComparison({&model, 2'000'000, 1'000, 2});
+  ASSERT_TRUE(estimate.ok()) << estimate.status();
+  constexpr double kMacs = 4 * 8 * 8 * 27 + 256 * 10;
+  EXPECT_NEAR(absl::ToDoubleSeconds(estimate->duration), 1'000 * (2 * kMacs / 50e9 + 8e-3), 1e-4);
+}
+
 }  // namespace
 }  // namespace lbw::tasks

@@ -73,6 +73,7 @@ TEST(Report, MetricsAreThoseThatAreDefined) {
   const auto undefined = Report(nothing.truth, EvaluateSpec(), nothing.state);
   ASSERT_TRUE(undefined.ok()) << undefined.status();
   EXPECT_THAT(MetricsOf(*undefined), SizeIs(0));
+  EXPECT_EQ((*undefined)["metric"], "map_50");
 }
 
 TEST(Report, CocoDatasetsArePromotedByCocosFigure) {
@@ -229,7 +230,75 @@ TEST(RunningMap, LooksOnlyAtWhatWasSeen) {
   Scene scene = ManyClasses(1, 4);
   scene.state.done = 1;
   scene.state.main.found.resize(1);
-  EXPECT_DOUBLE_EQ(RunningMap(scene.truth, scene.state), 1.0);
+  EXPECT_EQ(RunningMap(scene.truth, scene.state), 1.0);
+}
+
+// Was told as 0, which reads as a detector that finds nothing.
+TEST(Report, AFigureThatIsNotDefinedIsLeftOut) {
+  Scene scene = ManyClasses(2, 4);
+  scene.truth.boxes.clear();
+  scene.state.done = 0;
+  scene.state.seconds = {0.3, 0.6, 0.9, 1.2};
+  scene.state.against.found = {};
+  EvaluateSpec spec;
+  spec.against = base::ModelRef{"m", 7, std::nullopt};
+  const auto report = Report(scene.truth, spec, scene.state);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_FALSE(report->contains("value"));
+  const Json& voc = (*report)["voc"];
+  for (const char* key : {"map_50", "map_11", "map_50_interval"}) EXPECT_FALSE(voc.contains(key));
+  for (const Json& one : voc["classes"]) {
+    EXPECT_FALSE(one.contains("ap"));
+    EXPECT_FALSE(one.contains("ap_11"));
+    EXPECT_EQ(one["false_positives"], "4");
+  }
+  EXPECT_THAT((*report)["coco"], SizeIs(0));
+  EXPECT_FALSE((*report)["agreement"].contains("map_50"));
+  EXPECT_FALSE((*report)["agreement"]["classes"][0].contains("ap"));
+  for (const char* key : {"decode_ms", "preprocess_ms", "compute_ms", "postprocess_ms"}) {
+    EXPECT_FALSE((*report)["timings"].contains(key)) << "of no pictures";
+  }
+  EXPECT_EQ(RunningMap(scene.truth, scene.state), std::nullopt);
+}
+
+// The second class is found in every picture and there in none.
+TEST(Report, TheMeanIsOverTheClassesThatHaveTruths) {
+  Scene scene = ManyClasses(2, 4);
+  std::vector<eval::TruthBox> first;
+  for (const eval::TruthBox& box : scene.truth.boxes) {
+    if (box.class_index == 0) first.push_back(box);
+  }
+  scene.truth.boxes = first;
+  const auto report = Report(scene.truth, EvaluateSpec(), scene.state);
+  ASSERT_TRUE(report.ok()) << report.status();
+  const Json& voc = (*report)["voc"];
+  EXPECT_FALSE(voc["classes"][1].contains("ap"));
+  EXPECT_EQ(voc["map_50"], voc["classes"][0]["ap"]);
+  EXPECT_EQ(voc["map_11"], voc["classes"][0]["ap_11"]);
+  EXPECT_EQ((*report)["value"], voc["map_50"]);
+}
+
+// Whichever of the figures is being computed.
+TEST(Report, CancelActsWhileFiguresAreComputed) {
+  Scene scene = ManyClasses(3, 400);
+  scene.state.against = scene.state.main;
+  EvaluateSpec spec;
+  spec.against = base::ModelRef{"m", 1, std::nullopt};
+  int asked = 0;
+  int no_from = 1 << 30;
+  const base::CancelToken cancel([&] { return ++asked >= no_from; }, absl::InfiniteFuture());
+  ASSERT_TRUE(Report(scene.truth, spec, scene.state, cancel).ok());
+  const int undisturbed = asked;
+  ASSERT_GE(undisturbed, 5) << "matching, bootstrap, COCO and agreement";
+  for (no_from = 1; no_from <= undisturbed; ++no_from) {
+    asked = 0;
+    const absl::Status status = Report(scene.truth, spec, scene.state, cancel).status();
+    EXPECT_TRUE(absl::IsCancelled(status)) << no_from << ": " << status;
+    EXPECT_EQ(asked, no_from) << "it goes on after it was told";
+  }
+  asked = 0;
+  no_from = 1;
+  EXPECT_EQ(RunningMap(scene.truth, scene.state, cancel), std::nullopt);
 }
 
 }  // namespace

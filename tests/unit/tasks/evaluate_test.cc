@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "base/status.h"
 #include "base/strings.h"
 #include "model/import_model.h"
@@ -99,7 +101,8 @@ TEST_F(EvaluateTest, FindsTheDiscsAndTellsEveryFigure) {
   EXPECT_EQ(last.values.count("map"), 1U);
 }
 
-// Stopped behind every batch: each attempt does one batch and leaves a checkpoint; the last ends.
+// Stopped behind every batch: each attempt does one batch and leaves a checkpoint; the last has
+// figures alone to compute.
 TEST_F(EvaluateTest, ResumedFromEveryCheckpointGivesTheSameResult) {
   against_ = bundle_;
   TaskRig::Assignment assignment = Assign();
@@ -108,7 +111,7 @@ TEST_F(EvaluateTest, ResumedFromEveryCheckpointGivesTheSameResult) {
   std::string result;
   for (int attempt = 0; attempt < 10 && result.empty(); ++attempt) {
     ScriptedLink link;
-    link.script = [](size_t call) { return call == 0 ? Order::kGoOn : Order::kStop; };
+    link.script = [&](size_t) { return link.progress().empty() ? Order::kGoOn : Order::kStop; };
     const auto ran = rig_.Run(kEvaluate, assignment, link);
     if (ran.ok()) {
       result = *ran;
@@ -120,7 +123,7 @@ TEST_F(EvaluateTest, ResumedFromEveryCheckpointGivesTheSameResult) {
     steps.push_back(link.checkpoints()[0].step);
     assignment.checkpoint = link.checkpoints()[0].sha256;
   }
-  EXPECT_THAT(steps, ElementsAre(8, 16));
+  EXPECT_THAT(steps, ElementsAre(8, 16, kPictures));
   EXPECT_EQ(WithoutTimings(result), WithoutTimings(undisturbed));
 }
 
@@ -154,6 +157,49 @@ TEST_F(EvaluateTest, CancelledLeavesNoCheckpointAndPausedOne) {
   const auto paused = rig_.Run(kEvaluate, Assign(), pausing);
   EXPECT_EQ(jobs::ObeyedOrder(paused.status()), Order::kPause);
   EXPECT_THAT(pausing.checkpoints(), SizeIs(1));
+}
+
+// Told when every picture is done: figures over many pictures take seconds.
+TEST_F(EvaluateTest, CancelActsWhileTheFinalFiguresAreComputed) {
+  size_t last_call = 0;
+  link_.script = [&](size_t call) {
+    last_call = call;
+    const bool figures = !link_.progress().empty() && link_.progress().back().step == kPictures;
+    return figures ? Order::kCancel : Order::kGoOn;
+  };
+  size_t calls_before = 0;
+  ScriptedLink undisturbed;
+  undisturbed.script = [&](size_t call) {
+    if (undisturbed.progress().size() < 3) calls_before = call + 1;
+    return Order::kGoOn;
+  };
+  ASSERT_TRUE(rig_.Run(kEvaluate, Assign(), undisturbed).ok());
+  const auto cancelled = Run(Assign());
+  EXPECT_EQ(jobs::ObeyedOrder(cancelled.status()), Order::kCancel) << cancelled.status();
+  EXPECT_THAT(link_.checkpoints(), IsEmpty());
+  EXPECT_LE(last_call + 1, calls_before + 2) << "heard, and obeyed";
+}
+
+// With every picture in its checkpoint: the next attempt computes figures and nothing else.
+TEST_F(EvaluateTest, PausedWhileTheFinalFiguresAreComputedGoesOnWithThem) {
+  against_ = bundle_;
+  TaskRig::Assignment assignment = Assign();
+  const std::string undisturbed = Undisturbed(assignment);
+  bool told = false;
+  link_.script = [&](size_t) {
+    const bool figures = !link_.progress().empty() && link_.progress().back().step == kPictures;
+    return figures && !std::exchange(told, true) ? Order::kPause : Order::kGoOn;
+  };
+  const auto paused = Run(assignment);
+  ASSERT_EQ(jobs::ObeyedOrder(paused.status()), Order::kPause) << paused.status();
+  ASSERT_THAT(link_.checkpoints(), SizeIs(1));
+  EXPECT_EQ(link_.checkpoints()[0].step, kPictures);
+  assignment.checkpoint = link_.checkpoints()[0].sha256;
+  ScriptedLink link;
+  const auto result = rig_.Run(kEvaluate, assignment, link);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(link.progress(), IsEmpty()) << "a picture was done again";
+  EXPECT_EQ(WithoutTimings(*result), WithoutTimings(undisturbed));
 }
 
 TEST_F(EvaluateTest, ACheckpointOfAnotherSpecOrDamagedIsWarnedOfAndNotUsed) {

@@ -78,6 +78,27 @@ TEST(IntegerOf, RefusesWhatIsNoWholeNumberOfItsRange) {
   }
 }
 
+TEST(UnsignedOf, KeepsAllBitsAndRefusesWhatIsBelowZero) {
+  const Json json = Json::parse(
+      R"({"text": "18446744073709551615", "number": 18446744073709551615, "small": 7,
+          "below": -1, "half": 0.5, "word": "x"})");
+  EXPECT_EQ(UnsignedOf(json, "text").value(), std::numeric_limits<uint64_t>::max());
+  EXPECT_EQ(UnsignedOf(json, "number").value(), std::numeric_limits<uint64_t>::max());
+  EXPECT_EQ(UnsignedOf(json, "small").value(), 7U);
+  EXPECT_EQ(UnsignedOf(json, "missing").value(), 0U);
+  for (const char* key : {"below", "half", "word"}) {
+    ExpectNames(UnsignedOf(json, key).status(), key);
+  }
+}
+
+TEST(ObjectOf, IsEmptyWhereItIsLeftOut) {
+  const Json json = Json::parse(R"({"there": {"a": 1}, "list": []})");
+  EXPECT_EQ(ObjectOf(json, "there").value()["a"], 1);
+  EXPECT_TRUE(ObjectOf(json, "missing")->empty());
+  EXPECT_TRUE(ObjectOf(json, "missing")->is_object());
+  ExpectNames(ObjectOf(json, "list").status(), "list");
+}
+
 TEST(SwitchOf, DefaultsAndKinds) {
   const Json json = Json::parse(R"({"yes": true, "no": false, "one": 1, "text": "true"})");
   EXPECT_EQ(SwitchOf(json, "yes").value(), std::optional<bool>(true));

@@ -199,8 +199,23 @@ TEST_F(KindsTest, AResultThatIsNoneIsAnErrorAndChangesNothing) {
   EXPECT_EQ(datasets_->Get("d")->state, registry::DatasetState::kChecking);
 }
 
+// What they do is quantize_publish_test's.
+TEST_F(KindsTest, QuantizationsAndComparisonsAreDispatched) {
+  for (const std::string_view kind : {kQuantize, kCompare}) {
+    jobs::Job job;
+    job.kind = std::string(kind);
+    job.spec_json = R"({"version": "models/m"})";
+    const absl::Status prepared = kinds_->Prepare(job).status();
+    EXPECT_EQ(base::GetErrorDetails(prepared).reason, "BAD_NAME") << prepared;
+    std::string result = "{}";
+    const absl::Status applied =
+        In([&](store::Session& session) { return kinds_->Apply(session, job, result); });
+    EXPECT_EQ(base::GetErrorDetails(applied).reason, "BAD_NAME") << applied;
+  }
+}
+
 TEST_F(KindsTest, KnowsItsNamesAndNoOthers) {
-  EXPECT_THAT(kinds_->names(), ElementsAre("evaluate", "check_dataset"));
+  EXPECT_THAT(kinds_->names(), ElementsAre("evaluate", "check_dataset", "quantize", "compare"));
   jobs::Job job;
   job.kind = "dream";
   EXPECT_EQ(kinds_->Prepare(job).status().code(), absl::StatusCode::kInvalidArgument);

@@ -1,28 +1,26 @@
 package gateway
 
 import (
-	"bytes"
+	"context"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 
 	lbwv1 "lbwserve/gen/lbw/v1"
 )
 
-// oneLine is the JSON of an event's data: a newline would end it.
-var oneLine = protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}
-
-// retryMillis is how long a browser waits before it connects again.
-const retryMillis = 2000
+// A server that is away is asked again so soon, then twice as late each time.
+const (
+	firstAskAgain   = 100 * time.Millisecond
+	longestAskAgain = 2 * time.Second
+)
 
 func (r *route) isWatch() bool {
 	return r.rpc != nil && r.rpc.FullName() == "lbw.v1.JobService.WatchJob"
@@ -63,6 +61,10 @@ func hasEnded(state lbwv1.JobState) bool {
 // watchEvents answers a job's events as server-sent events: state, progress, message and checkpoint with the event's
 // cursor as id; job with the job as it stands; end after the last. A browser that connects again after the end gets 204
 // and gives up.
+//
+// A browser comes back after a broken connection and after a 200 that ends, and after no other answer. So a server that
+// is away, as while it restarts, is no error here: the stream is open, says comments, and goes on from its cursor when
+// the server is back.
 func (g *Gateway) watchEvents(w http.ResponseWriter, r *http.Request) {
 	cursor, err := afterCursor(r)
 	if err != nil {
@@ -74,97 +76,110 @@ func (g *Gateway) watchEvents(w http.ResponseWriter, r *http.Request) {
 		writeError(w, r, err)
 		return
 	}
-	stream, err := g.jobs.WatchJob(ctx, &lbwv1.WatchJobRequest{Name: resourceName(r, ":watch"), AfterCursor: cursor})
-	if err != nil {
-		writeError(w, r, err)
-		return
-	}
-	first, err := stream.Recv()
-	if err != nil && !errors.Is(err, io.EOF) {
-		writeError(w, r, err)
-		return
-	}
-	seenAll := r.Header.Get("Last-Event-ID") != "" && len(first.GetEvents()) == 0 && hasEnded(first.GetJob().GetState())
-	if err != nil || seenAll {
-		w.WriteHeader(http.StatusNoContent)
-		return
-	}
-	header := w.Header()
-	header.Set("Content-Type", "text/event-stream")
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Accel-Buffering", "no") // proxies that hold answers back
-	out := eventWriter{w: w}
-	out.text("retry: %d\n\n", retryMillis)
-	for message := first; err == nil; message, err = stream.Recv() {
-		out.answer(message)
-		if out.err != nil {
-			abort(r, fail(codes.Canceled, "CANCELLED", "the client does not read: %v", out.err))
-		}
-	}
-	if errors.Is(err, io.EOF) {
-		out.text("event: end\ndata: {}\n\n")
-		out.flush()
-		return
-	}
-	out.failure(r, err)
+	f := follower{g: g, r: r, ctx: ctx, cursor: cursor, out: eventWriter{w: w}}
+	f.run()
 }
 
-// eventWriter writes until the first error.
-type eventWriter struct {
-	w   http.ResponseWriter
-	err error
+// errSeenAll ends a stream whose client has seen the last event of a job that has ended.
+var errSeenAll = errors.New("nothing more will come")
+
+// follower carries the events of one job to one client, over as many calls as it takes.
+type follower struct {
+	g         *Gateway
+	r         *http.Request
+	ctx       context.Context // of the calls
+	cursor    uint64          // of the last event that was written
+	out       eventWriter
+	awaySince time.Time // zero while the server is there
+	askAgain  time.Duration
 }
 
-func (e *eventWriter) text(format string, args ...any) {
-	if e.err == nil {
-		_, e.err = fmt.Fprintf(e.w, format, args...)
-	}
-}
-
-func (e *eventWriter) data(kind string, message proto.Message) {
-	line, err := oneLine.Marshal(message)
-	if err != nil {
-		e.err = err
-		return
-	}
-	e.text("event: %s\ndata: %s\n\n", kind, line)
-}
-
-func (e *eventWriter) flush() {
-	if flusher, ok := e.w.(http.Flusher); ok && e.err == nil {
-		flusher.Flush()
-	}
-}
-
-// answer writes the events of one message, then the job where it has one.
-func (e *eventWriter) answer(message *lbwv1.WatchJobResponse) {
-	for _, event := range message.GetEvents() {
-		e.text("id: %d\n", event.GetCursor())
-		switch event.GetKind().(type) {
-		case *lbwv1.JobEvent_State:
-			e.data("state", event)
-		case *lbwv1.JobEvent_Progress:
-			e.data("progress", event)
-		case *lbwv1.JobEvent_Checkpoint:
-			e.data("checkpoint", event)
+func (f *follower) run() {
+	for {
+		err := f.follow()
+		switch {
+		case errors.Is(err, errSeenAll), errors.Is(err, io.EOF) && !f.out.begun:
+			f.out.w.WriteHeader(http.StatusNoContent)
+			return
+		case errors.Is(err, io.EOF):
+			f.out.end()
+			return
+		case f.isAway(err):
+			if !f.wait(err) {
+				return
+			}
+		case f.out.begun:
+			f.out.failure(f.r, err)
+			return
 		default:
-			e.data("message", event)
+			writeError(f.out.w, f.r, err)
+			return
 		}
 	}
-	if message.GetJob() != nil {
-		e.data("job", message.GetJob())
-	}
-	if len(message.GetEvents()) == 0 && message.GetJob() == nil {
-		e.text(": still here\n\n")
-	}
-	e.flush()
 }
 
-// failure writes what ended the stream. A browser connects again by itself, from its last event.
-func (e *eventWriter) failure(r *http.Request, err error) {
-	err = polish(err)
-	call := callOf(r.Context())
-	call.grpcCode, call.err = status.Code(err), err
-	e.text("event: error\ndata: %s\n\n", bytes.TrimSpace(encodeError(err)))
-	e.flush()
+// follow writes what one call says, until its end: io.EOF where all is said.
+func (f *follower) follow() error {
+	request := &lbwv1.WatchJobRequest{Name: resourceName(f.r, ":watch"), AfterCursor: f.cursor}
+	stream, err := f.g.jobs.WatchJob(f.ctx, request)
+	for err == nil {
+		var message *lbwv1.WatchJobResponse
+		if message, err = stream.Recv(); err != nil {
+			break
+		}
+		f.awaySince = time.Time{}
+		if !f.out.begun && f.hasSeenAll(message) {
+			return errSeenAll
+		}
+		f.out.begin()
+		for _, event := range message.GetEvents() {
+			f.cursor = max(f.cursor, event.GetCursor())
+		}
+		f.out.answer(message)
+		f.abortIfUnread()
+	}
+	return err
+}
+
+func (f *follower) hasSeenAll(first *lbwv1.WatchJobResponse) bool {
+	return f.r.Header.Get("Last-Event-ID") != "" && len(first.GetEvents()) == 0 && hasEnded(first.GetJob().GetState())
+}
+
+// isAway says whether the server is not there, or going: a stream that it cuts off reads as cancelled.
+func (f *follower) isAway(err error) bool {
+	code := status.Code(err)
+	return f.ctx.Err() == nil && (code == codes.Unavailable || code == codes.Canceled)
+}
+
+// wait keeps the stream open until it is time to ask the server again. False where the stream is to end: a browser
+// comes back by itself, perhaps to another gateway.
+func (f *follower) wait(err error) bool {
+	if f.awaySince.IsZero() {
+		f.awaySince, f.askAgain = time.Now(), firstAskAgain
+	}
+	f.out.begin()
+	f.out.comment("the server is away")
+	f.out.flush()
+	f.abortIfUnread()
+	if f.g.draining.Load() || time.Since(f.awaySince) >= f.g.limits.AwayPatience {
+		call := callOf(f.r.Context())
+		call.grpcCode, call.err = status.Code(err), polish(err)
+		return false
+	}
+	timer := time.NewTimer(f.askAgain)
+	defer timer.Stop()
+	f.askAgain = min(2*f.askAgain, longestAskAgain)
+	select {
+	case <-timer.C:
+		return true
+	case <-f.ctx.Done():
+		f.out.failure(f.r, status.FromContextError(f.ctx.Err()).Err())
+		return false
+	}
+}
+
+func (f *follower) abortIfUnread() {
+	if f.out.err != nil {
+		abort(f.r, fail(codes.Canceled, "CANCELLED", "the client does not read: %v", f.out.err))
+	}
 }

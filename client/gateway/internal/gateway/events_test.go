@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -91,7 +92,7 @@ func TestEventsGoOnFromTheLastOneSeen(t *testing.T) {
 }
 
 func TestEventsThatFail(t *testing.T) {
-	w := newWorld(t, script(status.Error(codes.Unavailable, "draining")), Limits{})
+	w := newWorld(t, script(status.Error(codes.DataLoss, "a row is damaged")), Limits{})
 	got := w.do("GET", watchPath, "", events)
 	if got.code != 200 || !strings.Contains(string(got.body), "event: error\ndata: {\"error\":") ||
 		strings.Contains(string(got.body), "event: end") {
@@ -101,6 +102,175 @@ func TestEventsThatFail(t *testing.T) {
 		return status.Error(codes.NotFound, "there is no jobs/j1")
 	}}
 	newWorld(t, f, Limits{}).do("GET", watchPath, "", events).wantError(404, "NOT_FOUND", "jobs/j1")
+}
+
+// counting answers events without end, one at a time, from the cursor on: each call as many as perCall, then it waits for
+// its end. The fifth is the last.
+func counting(perCall uint64) *fake {
+	f := &fake{}
+	f.watch = func(r *lbwv1.WatchJobRequest, s grpc.ServerStreamingServer[lbwv1.WatchJobResponse]) error {
+		f.record(s.Context(), "watch", r)
+		if r.GetName() != "jobs/j1" {
+			return status.Error(codes.NotFound, "there is no "+r.GetName())
+		}
+		for cursor := r.GetAfterCursor() + 1; cursor <= 5; cursor++ {
+			if cursor > r.GetAfterCursor()+perCall {
+				<-s.Context().Done()
+				return s.Context().Err()
+			}
+			if err := s.Send(&lbwv1.WatchJobResponse{Events: []*lbwv1.JobEvent{progress(cursor)}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return f
+}
+
+// eventStream is an answer that is read while it is written.
+type eventStream struct {
+	t     *testing.T
+	code  int
+	kind  string
+	lines *bufio.Scanner
+	ids   []string
+}
+
+func (w *world) openEvents(path string, h header) *eventStream {
+	w.t.Helper()
+	response, err := w.client.Do(w.request("GET", path, strings.NewReader(""), h))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = response.Body.Close() })
+	return &eventStream{t: w.t, code: response.StatusCode, kind: response.Header.Get("Content-Type"),
+		lines: bufio.NewScanner(response.Body)}
+}
+
+// until reads to a line that begins so; false where the stream ends before.
+func (e *eventStream) until(prefix string) bool {
+	e.t.Helper()
+	for e.lines.Scan() {
+		if id, ok := strings.CutPrefix(e.lines.Text(), "id: "); ok {
+			e.ids = append(e.ids, id)
+		}
+		if strings.HasPrefix(e.lines.Text(), "event: error") {
+			e.t.Errorf("an error on the stream: %s", e.lines.Text())
+		}
+		if strings.HasPrefix(e.lines.Text(), prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// A browser gives up for good on a 503, and the page stayed as it was when the server restarted.
+func TestEventsSurviveAServerThatIsAwayWhenTheyBegin(t *testing.T) {
+	w := newWorld(t, counting(5), Limits{})
+	w.stopBackend()
+	stream := w.openEvents(watchPath, header{"Accept": "text/event-stream", "Last-Event-ID": "2"})
+	if stream.code != 200 || stream.kind != "text/event-stream" {
+		t.Fatalf("HTTP %d, %s", stream.code, stream.kind)
+	}
+	if !stream.until("retry: ") || !stream.until(": the server is away") {
+		t.Fatal("nothing is said while the server is away")
+	}
+	w.startBackend()
+	if !stream.until("event: end") || strings.Join(stream.ids, " ") != "3 4 5" {
+		t.Errorf("events %v", stream.ids)
+	}
+	// Behind the end a browser comes again, with the last id.
+	if got := w.do("GET", watchPath, "", header{"Accept": "text/event-stream", "Last-Event-ID": "5"}); got.code != 204 {
+		t.Errorf("after the end: HTTP %d", got.code)
+	}
+}
+
+func TestEventsSurviveAServerThatRestartsMeanwhile(t *testing.T) {
+	f := counting(2)
+	w := newWorld(t, f, Limits{})
+	stream := w.openEvents(watchPath, events)
+	for _, last := range []string{"id: 2", "id: 4"} {
+		if !stream.until(last) {
+			t.Fatalf("no %s, but %v", last, stream.ids)
+		}
+		w.stopBackend()
+		if !stream.until(": the server is away") {
+			t.Fatal("nothing is said while the server is away")
+		}
+		w.startBackend()
+	}
+	if !stream.until("event: end") || strings.Join(stream.ids, " ") != "1 2 3 4 5" {
+		t.Errorf("events %v", stream.ids)
+	}
+	if _, request, _, _ := f.last(); request.(*lbwv1.WatchJobRequest).GetAfterCursor() != 4 {
+		t.Errorf("asked for %v", request)
+	}
+}
+
+// A server that drains says UNAVAILABLE itself, and that it cuts off its streams reads as cancelled.
+func TestEventsSurviveADrain(t *testing.T) {
+	for _, code := range []codes.Code{codes.Unavailable, codes.Canceled} {
+		draining := true
+		f := script(nil)
+		answer := f.watch
+		f.watch = func(r *lbwv1.WatchJobRequest, s grpc.ServerStreamingServer[lbwv1.WatchJobResponse]) error {
+			if draining {
+				draining = false
+				return status.Error(code, "draining")
+			}
+			return answer(r, s)
+		}
+		got := newWorld(t, f, Limits{}).do("GET", watchPath, "", events)
+		if body := string(got.body); got.code != 200 || strings.Contains(body, "event: error") || !strings.Contains(body, "event: end") {
+			t.Errorf("%v: HTTP %d: %s", code, got.code, body)
+		}
+	}
+}
+
+func TestEventsOfAJobThatIsNotThereAre404AfterARestartToo(t *testing.T) {
+	w := newWorld(t, counting(5), Limits{})
+	w.do("GET", "/v1/jobs/j2:watch", "", events).wantError(404, "NOT_FOUND", "jobs/j2")
+	w.stopBackend()
+	stream := w.openEvents("/v1/jobs/j2:watch", events)
+	if !stream.until(": the server is away") {
+		t.Fatal("nothing is said while the server is away")
+	}
+	w.startBackend()
+	var last string
+	for stream.lines.Scan() {
+		if stream.lines.Text() != "" {
+			last = stream.lines.Text()
+		}
+	}
+	if !strings.Contains(last, "NOT_FOUND") {
+		t.Errorf("the stream ended with %q", last)
+	}
+}
+
+// The stream ends, as a 200 does: the browser comes again after its retry time.
+func TestEventsDoNotWaitForEver(t *testing.T) {
+	for name, prepare := range map[string]func(*world){
+		"patience": func(*world) {},
+		"drain":    func(w *world) { w.gateway.Drain() },
+	} {
+		limits := Limits{AwayPatience: time.Nanosecond}
+		if name == "drain" {
+			limits = Limits{}
+		}
+		w := newWorld(t, counting(5), limits)
+		w.stopBackend()
+		prepare(w)
+		got := w.do("GET", watchPath, "", events)
+		if got.code != 200 || !strings.HasPrefix(string(got.body), "retry: ") || strings.Contains(string(got.body), "event:") {
+			t.Errorf("%s: HTTP %d: %s", name, got.code, got.body)
+		}
+	}
+	w := newWorld(t, counting(5), Limits{})
+	w.stopBackend()
+	got := w.do("GET", watchPath, "", header{"Accept": "text/event-stream", "X-Timeout-Ms": "30"})
+	if got.code != 200 || !strings.Contains(string(got.body), "DEADLINE_EXCEEDED") {
+		t.Errorf("a deadline: HTTP %d: %s", got.code, got.body)
+	}
 }
 
 // Without the Accept header the same route answers JSON lines, as every stream does.

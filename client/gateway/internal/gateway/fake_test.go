@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -11,10 +12,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -142,7 +145,8 @@ type world struct {
 	fake    *fake
 	gateway *Gateway
 	health  *health.Server
-	backend *grpc.Server
+	backend *grpc.Server // nil while it is away
+	line    atomic.Pointer[bufconn.Listener]
 	url     string
 	client  *http.Client
 	log     *lockedBuffer
@@ -150,28 +154,22 @@ type world struct {
 
 func newWorld(t *testing.T, f *fake, limits Limits) *world {
 	t.Helper()
-	listener := bufconn.Listen(1 << 20)
-	backend := grpc.NewServer(grpc.UnaryInterceptor(f.unary), grpc.StreamInterceptor(f.stream),
-		grpc.MaxRecvMsgSize(64<<20))
-	lbwv1.RegisterArtifactServiceServer(backend, f)
-	lbwv1.RegisterDatasetServiceServer(backend, f)
-	lbwv1.RegisterDetectionServiceServer(backend, f)
-	lbwv1.RegisterJobServiceServer(backend, f)
-	lbwv1.RegisterModelServiceServer(backend, f)
-	lbwv1.RegisterQuantizationServiceServer(backend, f)
-	lbwv1.RegisterServerServiceServer(backend, f)
-	healthServer := health.NewServer()
-	healthpb.RegisterHealthServer(backend, healthServer)
-	go func() { _ = backend.Serve(listener) }()
-	t.Cleanup(backend.Stop)
-
+	w := &world{t: t, fake: f, health: health.NewServer(), log: &lockedBuffer{}}
+	w.startBackend()
+	t.Cleanup(w.stopBackend)
 	conn, err := grpc.NewClient("passthrough:///fake", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: patience, Backoff: backoff.Config{
+			BaseDelay: time.Millisecond, Multiplier: 1.5, MaxDelay: 20 * time.Millisecond}}),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			if line := w.line.Load(); line != nil {
+				return line.DialContext(ctx)
+			}
+			return nil, errors.New("nobody listens")
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	w := &world{t: t, fake: f, health: healthServer, backend: backend, log: &lockedBuffer{}}
 	w.gateway, err = New(Config{Conn: conn, Limits: limits, Version: "1.2.3",
 		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
@@ -181,6 +179,34 @@ func newWorld(t *testing.T, f *fake, limits Limits) *world {
 	t.Cleanup(server.Close)
 	w.url, w.client = server.URL, server.Client()
 	return w
+}
+
+// startBackend makes the fake answer, after stopBackend again.
+func (w *world) startBackend() {
+	f := w.fake
+	backend := grpc.NewServer(grpc.UnaryInterceptor(f.unary), grpc.StreamInterceptor(f.stream),
+		grpc.MaxRecvMsgSize(64<<20))
+	lbwv1.RegisterArtifactServiceServer(backend, f)
+	lbwv1.RegisterDatasetServiceServer(backend, f)
+	lbwv1.RegisterDetectionServiceServer(backend, f)
+	lbwv1.RegisterJobServiceServer(backend, f)
+	lbwv1.RegisterModelServiceServer(backend, f)
+	lbwv1.RegisterQuantizationServiceServer(backend, f)
+	lbwv1.RegisterServerServiceServer(backend, f)
+	healthpb.RegisterHealthServer(backend, w.health)
+	listener := bufconn.Listen(1 << 20)
+	go func() { _ = backend.Serve(listener) }()
+	w.line.Store(listener)
+	w.backend = backend
+}
+
+// stopBackend cuts off every call, as a process that ends does.
+func (w *world) stopBackend() {
+	w.line.Store(nil)
+	if w.backend != nil {
+		w.backend.Stop()
+		w.backend = nil
+	}
 }
 
 type lockedBuffer struct {

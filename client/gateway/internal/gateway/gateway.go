@@ -29,6 +29,8 @@ type Limits struct {
 	IdleTimeout time.Duration
 	// ProbeTimeout bounds the health check of the server behind.
 	ProbeTimeout time.Duration
+	// AwayPatience ends a stream of events whose server is away for so long.
+	AwayPatience time.Duration
 }
 
 // DefaultLimits are the limits in force where the command line says nothing.
@@ -38,6 +40,7 @@ func DefaultLimits() Limits {
 		MaxBufferedBytes: 1 << 30,
 		IdleTimeout:      time.Minute,
 		ProbeTimeout:     2 * time.Second,
+		AwayPatience:     5 * time.Minute,
 	}
 }
 
@@ -110,6 +113,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.ProbeTimeout <= 0 {
 		l.ProbeTimeout = defaults.ProbeTimeout
+	}
+	if l.AwayPatience <= 0 {
+		l.AwayPatience = defaults.AwayPatience
 	}
 	return l
 }

@@ -1,15 +1,15 @@
 // Numbers that look random and are the same everywhere: for generators and choices whose result
-// must not depend on a library. Private to the room.
+// must not depend on a library. Not for secrets.
 //
 // Source: splitmix64 - G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number
 //         generators", OOPSLA 2014.
-#ifndef LBW_DATASET_RANDOM_H_
-#define LBW_DATASET_RANDOM_H_
+#ifndef LBW_BASE_RANDOM_H_
+#define LBW_BASE_RANDOM_H_
 
 #include <cstddef>
 #include <cstdint>
 
-namespace lbw::dataset {
+namespace lbw::base {
 
 constexpr uint64_t MixBits(uint64_t z) {
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
@@ -48,6 +48,6 @@ class Random {
   uint64_t state_;
 };
 
-}  // namespace lbw::dataset
+}  // namespace lbw::base
 
-#endif  // LBW_DATASET_RANDOM_H_
+#endif  // LBW_BASE_RANDOM_H_

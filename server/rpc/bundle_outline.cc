@@ -1,0 +1,64 @@
+#include "rpc/bundle_outline.h"
+
+#include <utility>
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "tensorfile/packed.h"
+
+namespace lbw::rpc {
+namespace {
+
+constexpr uint64_t kMostHeaderBytes = uint64_t{16} << 20;
+constexpr uint64_t kMostReadBytes = uint64_t{1} << 20;
+constexpr int64_t kMostIntegers = 8'192;
+constexpr int64_t kMostFloats = 256;
+
+absl::StatusOr<std::string_view> Metadata(const tensorfile::PackedFile& file,
+                                          const std::string& key) {
+  const auto found = file.metadata().find(key);
+  if (found != file.metadata().end()) return std::string_view(found->second);
+  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadFile,
+                     base::StrCat("not a bundle: metadata ", key, " is missing"));
+}
+
+bool IsRead(const tensorfile::LogicalTensor& tensor) {
+  if (tensor.quantized) return false;
+  const int64_t most = base::IsFloating(tensor.dtype) ? kMostFloats : kMostIntegers;
+  return base::CheckedElementCount(tensor.shape, most).ok();
+}
+
+// A packed tensor has a shape of its own, and its codes are nobody's to read where shapes are
+// inferred.
+graph::Constant ShapeOnly(const tensorfile::LogicalTensor& tensor) {
+  quant::QuantizedTensor empty;
+  empty.shape = tensor.shape;
+  return empty;
+}
+
+}  // namespace
+
+absl::StatusOr<model::Model> ReadBundleOutline(const base::RandomAccessReader& reader) {
+  tensorfile::ReadLimits limits;
+  limits.max_header_bytes = kMostHeaderBytes;
+  LBW_ASSIGN_OR_RETURN(const tensorfile::PackedFile file,
+                       tensorfile::PackedFile::Open(reader, limits));
+  model::Model outline;
+  LBW_ASSIGN_OR_RETURN(const std::string_view graph_json, Metadata(file, "lbw.graph"));
+  LBW_ASSIGN_OR_RETURN(const std::string_view spec_json, Metadata(file, "lbw.spec"));
+  LBW_ASSIGN_OR_RETURN(outline.graph, graph::FromJson(graph_json));
+  LBW_ASSIGN_OR_RETURN(outline.spec, model::ParseSpec(spec_json));
+  uint64_t room = kMostReadBytes;
+  for (const tensorfile::LogicalTensor& tensor : file.tensors()) {
+    if (!IsRead(tensor) || tensor.stored_bytes > room) {
+      outline.constants.emplace(tensor.name, ShapeOnly(tensor));
+      continue;
+    }
+    room -= tensor.stored_bytes;
+    LBW_ASSIGN_OR_RETURN(tensorfile::AnyTensor read, file.Read(tensor));
+    outline.constants.emplace(tensor.name, std::move(read));
+  }
+  return outline;
+}
+
+}  // namespace lbw::rpc

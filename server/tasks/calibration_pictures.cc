@@ -1,0 +1,64 @@
+#include "tasks/calibration_pictures.h"
+
+#include <algorithm>
+
+#include "base/random.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "quant/parallel.h"
+#include "tasks/predict.h"
+
+namespace lbw::tasks {
+
+absl::StatusOr<std::vector<size_t>> DrawPictures(const dataset::Pack& pack,
+                                                 const std::string& split, uint64_t seed) {
+  LBW_ASSIGN_OR_RETURN(std::vector<size_t> order, pack.PicturesOf(split));
+  base::Random random(seed);
+  for (size_t i = 0; i + 1 < order.size(); ++i) {
+    std::swap(order[i], order[i + random.Below(order.size() - i)]);
+  }
+  return order;
+}
+
+absl::StatusOr<CalibrationPictures> ReadCalibrationPictures(
+    const dataset::Pack& pack, const PictureDraw& draw, const detect::InputSpec& input, int threads,
+    const std::function<absl::Status()>& keep_going) {
+  LBW_ASSIGN_OR_RETURN(const std::vector<size_t> order, DrawPictures(pack, draw.split, draw.seed));
+  CalibrationPictures pictures;
+  const auto want = static_cast<size_t>(draw.count);
+  for (size_t at = 0; at < order.size() && pictures.inputs.size() < want;) {
+    if (keep_going) LBW_RETURN_IF_ERROR(keep_going());
+    const size_t block = static_cast<size_t>(std::max(1, threads)) * 4;
+    const size_t count = std::min({block, want - pictures.inputs.size(), order.size() - at});
+    std::vector<PreparedPicture> prepared(count);
+    quant::ParallelFor(static_cast<int64_t>(count), threads, [&](int64_t i) {
+      const auto one = static_cast<size_t>(i);
+      const absl::StatusOr<std::string> encoded = pack.ReadPicture(order[at + one]);
+      if (encoded.ok()) {
+        prepared[one] = PreparePicture(input, *encoded);
+      } else {
+        prepared[one].status = encoded.status();
+      }
+    });
+    for (size_t i = 0; i < count; ++i) {
+      if (prepared[i].status.ok()) {
+        pictures.inputs.push_back(std::move(prepared[i].values));
+        pictures.indices.push_back(order[at + i]);
+      } else {
+        pictures.failed.emplace_back(order[at + i], prepared[i].status);
+      }
+    }
+    at += count;
+  }
+  if (!pictures.inputs.empty()) return pictures;
+  const std::string why =
+      pictures.failed.empty()
+          ? "it has no pictures"
+          : base::StrCat("none of its ", pictures.failed.size(), " pictures can be read; ",
+                         pack.dataset().pictures[pictures.failed[0].first].name, ": ",
+                         base::Std(pictures.failed[0].second.message()));
+  return base::Error(absl::StatusCode::kFailedPrecondition, base::reason::kBadDataset,
+                     base::StrCat("nothing to calibrate on: split \"", draw.split, "\": ", why));
+}
+
+}  // namespace lbw::tasks

@@ -1,0 +1,277 @@
+#include "tasks/layer_solve.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <set>
+#include <utility>
+
+#include "absl/types/span.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "quant/parallel.h"
+#include "quant/rows.h"
+
+namespace lbw::tasks {
+namespace {
+
+// The rows of the stored tensor one behind the other.
+std::vector<float> RowsOf(absl::Span<const float> values, const base::Shape& shape,
+                          const quant::TensorOptions& options) {
+  const quant::RowLayout layout = quant::MakeRowLayout(shape, options.axis, options.groups);
+  quant::RowReader reader(layout, values);
+  std::vector<float> rows;
+  rows.reserve(values.size());
+  for (int64_t r = 0; r < layout.rows; ++r) {
+    const absl::Span<const float> row = reader.Row(r);
+    rows.insert(rows.end(), row.begin(), row.end());
+  }
+  return rows;
+}
+
+// Of one group of a layer, as seen by its sums.
+struct Part {
+  absl::Span<const float> weights;
+  absl::Span<const double> power;
+};
+Part PartOf(const std::vector<float>& rows, const LayerSums& sums, size_t group) {
+  const size_t size = rows.size() / sums.groups.size();
+  const size_t count = sums.output_power.size() / sums.groups.size();
+  return {absl::MakeConstSpan(rows).subspan(group * size, size),
+          absl::MakeConstSpan(sums.output_power).subspan(group * count, count)};
+}
+
+double Sum(absl::Span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0);
+}
+
+// The tensor's rows as the layer makes outputs of them; a rule may have codes in other rows.
+quant::TensorOptions OwnRows(const WalkLayer& layer, quant::TensorOptions options) {
+  options.axis = layer.weight.axis;
+  options.groups = layer.weight.groups;
+  return options;
+}
+bool InOwnRows(const WalkLayer& layer, const quant::TensorOptions& options) {
+  return options.axis == layer.weight.axis && options.groups == layer.weight.groups;
+}
+
+std::string WhyPlain(const WalkLayer& layer, const LayerSums* sums,
+                     const quant::TensorOptions& options) {
+  if (options.scheme == quant::Scheme::kUniform) return "8-bit uniform";
+  if (options.scheme == quant::Scheme::kThreshold) return "threshold scheme";
+  if (options.granularity == quant::Granularity::kTensor) return "one exponent for all rows";
+  if (!InOwnRows(layer, options)) return "its rows are not the layer's outputs";
+  if (sums != nullptr) return "";
+  return layer.unsupported.empty() ? "no samples" : layer.unsupported;
+}
+
+// Nearest codes; with sums, what they do to the outputs and the change of bias that mends it.
+absl::StatusOr<SolvedLayer> Project(const WalkLayer& layer, const base::Tensor& weights,
+                                    const LayerSums* sums, const LayerChoice& choice) {
+  SolvedLayer solved;
+  solved.weight = layer.weight.constant;
+  LBW_ASSIGN_OR_RETURN(quant::QuantizeResult made,
+                       quant::QuantizeTensor(weights.view(), choice.tensor));
+  solved.figures.dead_rows = made.report.dead_rows;
+  solved.tensor = std::move(made.tensor);
+  if (sums == nullptr) return solved;
+  const quant::TensorOptions own = OwnRows(layer, choice.tensor);
+  const std::vector<float> rows = RowsOf(weights.as<float>(), weights.shape(), own);
+  const std::vector<float> values = RowsOf(quant::Dequantize(solved.tensor), weights.shape(), own);
+  for (size_t g = 0; g < sums->groups.size(); ++g) {
+    const Part part = PartOf(rows, *sums, g);
+    const size_t at = g * part.weights.size();
+    const quant::RowErrors errors = quant::MeasureRows(
+        part.weights, absl::MakeConstSpan(values).subspan(at, part.weights.size()), sums->groups[g],
+        part.power);
+    solved.bias_change.insert(solved.bias_change.end(), errors.bias_change.begin(),
+                              errors.bias_change.end());
+    solved.figures.error += Sum(errors.error);
+  }
+  solved.figures.nearest_error = solved.figures.error;
+  return solved;
+}
+
+absl::StatusOr<SolvedLayer> Calibrate(const WalkLayer& layer, const base::Tensor& weights,
+                                      const LayerSums& sums, const LayerChoice& choice,
+                                      int max_threads) {
+  const std::vector<float> rows = RowsOf(weights.as<float>(), weights.shape(), choice.tensor);
+  quant::CalibrateOptions options;
+  options.bits = choice.tensor.bits;
+  options.code_book = choice.tensor.code_book;
+  options.scale = choice.scale;
+  options.damping = choice.damping;
+  options.sweeps = choice.sweeps;
+  const auto groups = static_cast<int64_t>(sums.groups.size());
+  options.max_threads = groups == 1 ? max_threads : 1;
+  std::vector<quant::CalibratedRows> made(sums.groups.size());
+  std::vector<absl::Status> statuses(sums.groups.size());
+  quant::ParallelFor(groups, groups == 1 ? 1 : max_threads, [&](int64_t index) {
+    const auto g = static_cast<size_t>(index);
+    const Part part = PartOf(rows, sums, g);
+    absl::StatusOr<quant::CalibratedRows> group =
+        quant::CalibrateRows(part.weights, sums.groups[g], part.power, options);
+    statuses[g] = group.status();
+    if (group.ok()) made[g] = *std::move(group);
+  });
+  for (const absl::Status& status : statuses) {
+    if (!status.ok()) {
+      return base::WithContext(status, base::StrCat("tensor ", layer.weight.constant));
+    }
+  }
+  SolvedLayer solved;
+  solved.weight = layer.weight.constant;
+  LBW_ASSIGN_OR_RETURN(
+      solved.tensor, quant::AssembleTensor(made, weights.shape(), choice.tensor, weights.dtype()));
+  bool plain = true;
+  for (const quant::CalibratedRows& group : made) {
+    solved.bias_change.insert(solved.bias_change.end(), group.bias_change.begin(),
+                              group.bias_change.end());
+    solved.figures.dead_rows += group.dead_rows;
+    solved.figures.error += Sum(group.error);
+    solved.figures.nearest_error += Sum(group.nearest_error);
+    plain = plain && group.plain;
+  }
+  if (plain) solved.figures.plain = "its inputs are constant";
+  return solved;
+}
+
+bool IsRow(const graph::Constants& constants, const std::string& name, size_t rows) {
+  const auto it = constants.find(name);
+  const auto* tensor = it == constants.end() ? nullptr : std::get_if<base::Tensor>(&it->second);
+  return tensor != nullptr && tensor->dtype() == base::DType::kF32 &&
+         tensor->elements() == static_cast<int64_t>(rows);
+}
+
+// constant[r] += factor * change[r].
+void AddTo(const std::string& name, double factor, const std::vector<float>& change,
+           graph::Constants& constants) {
+  auto& tensor = std::get<base::Tensor>(constants.find(name)->second);
+  const absl::Span<float> values = tensor.mutable_as<float>();
+  for (size_t r = 0; r < change.size(); ++r) {
+    values[r] = static_cast<float>(static_cast<double>(values[r]) +
+                                   factor * static_cast<double>(change[r]));
+  }
+}
+
+std::multimap<std::string, size_t, std::less<>> ReadersOf(const graph::Graph& graph) {
+  std::multimap<std::string, size_t, std::less<>> readers;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    for (const std::string& input : graph.nodes[i].inputs) readers.emplace(input, i);
+  }
+  // Somebody outside reads a declared output.
+  for (const graph::ValueInfo& output : graph.outputs) {
+    readers.emplace(output.name, graph.nodes.size());
+  }
+  return readers;
+}
+
+// The layer's own bias, where each of its nodes has one that can be changed.
+bool IntoBias(const graph::Graph& graph, const WalkLayer& layer, const SolvedLayer& solved,
+              graph::Constants& constants, Placed& placed) {
+  const auto readers = ReadersOf(graph);
+  std::set<size_t> own;
+  for (const engine::WeightUse& use : layer.uses) own.insert(use.node);
+  std::map<std::string, double> factors;  // by bias
+  for (const engine::WeightUse& use : layer.uses) {
+    const graph::Node& node = graph.nodes[use.node];
+    const bool has = node.op_type != "MatMul" && node.inputs.size() > 2 &&
+                     IsRow(constants, node.inputs[2], solved.bias_change.size());
+    if (!has) return false;
+    const auto [begin, end] = readers.equal_range(node.inputs[2]);
+    for (auto it = begin; it != end; ++it) {
+      if (own.count(it->second) == 0) return false;
+    }
+    const double beta = node.op_type == "Gemm" ? static_cast<double>(node.Float("beta", 1)) : 1.0;
+    if (beta == 0) return false;
+    const double factor = use.output_scale / beta;
+    const auto [known, added] = factors.emplace(node.inputs[2], factor);
+    if (!added && known->second != factor) return false;
+  }
+  for (const auto& [name, factor] : factors) {
+    AddTo(name, factor, solved.bias_change, constants);
+    placed.changed.push_back(name);
+  }
+  placed.bias_in = "bias";
+  return true;
+}
+
+// The running mean of the batch normalization behind the only node.
+bool IntoBatchNorm(const graph::Graph& graph, const WalkLayer& layer, const SolvedLayer& solved,
+                   graph::Constants& constants, Placed& placed) {
+  if (layer.uses.size() != 1) return false;
+  // Channels are dimension 1; a product of more rows than one has them last.
+  const engine::WeightUse& use = layer.uses[0];
+  if (use.kind == engine::WeightUse::Kind::kRows && use.positions != 1) return false;
+  const auto readers = ReadersOf(graph);
+  const auto [begin, end] = readers.equal_range(layer.uses[0].output);
+  if (begin == end || std::next(begin) != end || begin->second >= graph.nodes.size()) return false;
+  const graph::Node& node = graph.nodes[begin->second];
+  if (node.op_type != "BatchNormalization" || node.inputs.size() < 5) return false;
+  const std::string& mean = node.inputs[3];
+  if (readers.count(mean) != 1) return false;
+  if (!IsRow(constants, mean, solved.bias_change.size())) return false;
+  AddTo(mean, -layer.uses[0].output_scale, solved.bias_change, constants);
+  placed.changed.push_back(mean);
+  placed.bias_in = "batch_norm";
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<SolvedLayer> SolveLayer(const WalkLayer& layer, const base::Tensor& weights,
+                                       const LayerSums* sums, const LayerChoice& choice,
+                                       int max_threads) {
+  const std::string plain = WhyPlain(layer, sums, choice.tensor);
+  LBW_ASSIGN_OR_RETURN(SolvedLayer solved,
+                       plain.empty() ? Calibrate(layer, weights, *sums, choice, max_threads)
+                                     : Project(layer, weights, sums, choice));
+  if (!plain.empty()) solved.figures.plain = plain;
+  if (sums != nullptr) {
+    solved.figures.samples = sums->samples;
+    solved.figures.output_power = Sum(sums->output_power);
+  }
+  // A change that float32 cannot tell is none; one that is not finite would spoil the layer.
+  const bool none = std::all_of(solved.bias_change.begin(), solved.bias_change.end(),
+                                [](float change) { return change == 0; });
+  const bool broken = std::any_of(solved.bias_change.begin(), solved.bias_change.end(),
+                                  [](float change) { return !std::isfinite(change); });
+  if (none || broken) solved.bias_change.clear();
+  return solved;
+}
+
+Placed PlaceLayer(const graph::Graph& graph, const WalkLayer& layer, const SolvedLayer& solved,
+                  graph::Constants& constants) {
+  Placed placed;
+  placed.changed.push_back(solved.weight);
+  quant::QuantizedTensor tensor = solved.tensor;
+  if (!solved.bias_change.empty() && !layer.uses.empty() &&
+      !IntoBias(graph, layer, solved, constants, placed) &&
+      !IntoBatchNorm(graph, layer, solved, constants, placed)) {
+    const double scale = layer.uses[0].output_scale;
+    const auto takes = [&](const graph::Node& node) {
+      if (node.op_type == "MatMul") return true;
+      if (node.op_type == "Gemm" && node.Float("beta", 1) == 0) return false;
+      if (node.inputs.size() < 3 || node.inputs[2].empty()) return true;
+      return IsRow(constants, node.inputs[2], solved.bias_change.size()) ||
+             IsRow(constants, node.inputs[2], 1);
+    };
+    // A stored bias belongs to the rows of the codes.
+    const bool alike =
+        InOwnRows(layer, tensor.options) &&
+        std::all_of(layer.uses.begin(), layer.uses.end(), [&](const engine::WeightUse& use) {
+          return use.output_scale == scale && takes(graph.nodes[use.node]);
+        });
+    if (alike) {
+      for (const float change : solved.bias_change) {
+        tensor.bias.push_back(static_cast<float>(scale * static_cast<double>(change)));
+      }
+      placed.bias_in = "stored";
+    }
+  }
+  constants.insert_or_assign(solved.weight, std::move(tensor));
+  return placed;
+}
+
+}  // namespace lbw::tasks

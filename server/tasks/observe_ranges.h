@@ -1,0 +1,33 @@
+// Activation ranges of a network whose weights are codes: the extremes of every rounding point over
+// some pictures, with float activations.
+//
+// Precision: the same bits for every number of threads: a picture runs on one.
+// Threads: one; uses up to `threads`.
+#ifndef LBW_TASKS_OBSERVE_RANGES_H_
+#define LBW_TASKS_OBSERVE_RANGES_H_
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/executor.h"
+#include "graph/rounding_points.h"
+#include "model/model.h"
+
+namespace lbw::tasks {
+
+// pictures: [C, H, W] each. Empty where the network has no rounding points. keep_going is asked
+// between pictures. Errors: the engine's; keep_going's.
+absl::StatusOr<graph::Activations> ObserveRanges(const model::Model& model,
+                                                 engine::ExecutorFactory& engine,
+                                                 const std::vector<std::vector<float>>& pictures,
+                                                 int threads,
+                                                 const std::function<absl::Status()>& keep_going);
+
+// The most memory that this process ever had, in bytes; 0 where it is not told.
+uint64_t PeakMemoryBytes();
+
+}  // namespace lbw::tasks
+
+#endif  // LBW_TASKS_OBSERVE_RANGES_H_

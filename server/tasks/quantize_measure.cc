@@ -1,0 +1,321 @@
+#include "tasks/quantize_measure.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <set>
+#include <utility>
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "eval/agreement.h"
+#include "eval/average_precision.h"
+#include "eval/bootstrap.h"
+#include "quant/parallel.h"
+#include "tasks/class_map.h"
+
+namespace lbw::tasks {
+namespace {
+
+constexpr int32_t kResamples = 1'000;
+constexpr double kLevel = 0.95;
+constexpr double kTwoSided = 1.959963984540054;  // of the normal distribution, at kLevel
+
+Json IntervalJson(double low, double high) {
+  return {{"low", low}, {"high", high}, {"level", kLevel}};
+}
+
+// Mean and half the width of its interval: normal, over pictures.
+struct MeanOf {
+  double mean = 0;
+  double half = 0;
+};
+MeanOf MeanWithInterval(const std::vector<double>& values) {
+  MeanOf out;
+  const auto n = static_cast<double>(values.size());
+  if (values.empty()) return out;
+  out.mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
+  double squares = 0;
+  for (const double value : values) squares += (value - out.mean) * (value - out.mean);
+  if (values.size() > 1) out.half = kTwoSided * std::sqrt(squares / (n - 1) / n);
+  return out;
+}
+
+}  // namespace
+
+Json ToJson(const Measured& measured) {
+  Json json;
+  json["what"] = measured.what;
+  Put(json, "value", measured.value);
+  if (measured.low && measured.high) json["interval"] = IntervalJson(*measured.low, *measured.high);
+  Put(json, "drop", measured.drop);
+  if (measured.drop_low && measured.drop_high) {
+    json["drop_interval"] = IntervalJson(*measured.drop_low, *measured.drop_high);
+  }
+  Put(json, "agreement", measured.agreement);
+  json["pictures"] = base::StrCat(measured.pictures);
+  return json;
+}
+
+absl::StatusOr<Measured> MeasuredFromJson(const Json& json) {
+  Measured out;
+  LBW_ASSIGN_OR_RETURN(out.what, TextOf(json, "what"));
+  LBW_ASSIGN_OR_RETURN(out.value, NumberOf(json, "value"));
+  LBW_ASSIGN_OR_RETURN(out.drop, NumberOf(json, "drop"));
+  LBW_ASSIGN_OR_RETURN(out.agreement, NumberOf(json, "agreement"));
+  LBW_ASSIGN_OR_RETURN(out.pictures, IntegerOf(json, "pictures"));
+  LBW_ASSIGN_OR_RETURN(const Json interval, ObjectOf(json, "interval"));
+  LBW_ASSIGN_OR_RETURN(out.low, NumberOf(interval, "low"));
+  LBW_ASSIGN_OR_RETURN(out.high, NumberOf(interval, "high"));
+  LBW_ASSIGN_OR_RETURN(const Json drop, ObjectOf(json, "drop_interval"));
+  LBW_ASSIGN_OR_RETURN(out.drop_low, NumberOf(drop, "low"));
+  LBW_ASSIGN_OR_RETURN(out.drop_high, NumberOf(drop, "high"));
+  return out;
+}
+
+absl::StatusOr<std::unique_ptr<Measure>> Measure::Open(const dataset::Pack& pack,
+                                                       const MeasureAsked& asked,
+                                                       const model::ModelSpec& spec,
+                                                       const CalibratedOn& calibrated) {
+  std::unique_ptr<Measure> measure(new Measure(pack, asked, spec));
+  LBW_RETURN_IF_ERROR(measure->ChoosePictures(calibrated));
+  const dataset::Dataset& data = pack.dataset();
+  for (const size_t index : measure->subject_.pictures) {
+    const dataset::Picture& picture = data.pictures[index];
+    measure->labelled_ =
+        measure->labelled_ ||
+        (measure->classifier_ ? picture.label.has_value() : !picture.annotations.empty());
+  }
+  const bool classification = data.task == dataset::Task::kClassification;
+  if (measure->labelled_ && classification != measure->classifier_) {
+    return base::Error(
+        absl::StatusCode::kFailedPrecondition, base::reason::kNotTheRightHead,
+        base::StrCat("the dataset is for ", classification ? "classification" : "detection",
+                     " and the version's head is ", spec.head.kind));
+  }
+  if (measure->labelled_) {
+    LBW_RETURN_IF_ERROR(measure->TakeTruths());
+  } else {
+    measure->TakeNoTruths();
+  }
+  return measure;
+}
+
+absl::Status Measure::ChoosePictures(const CalibratedOn& calibrated) {
+  LBW_ASSIGN_OR_RETURN(std::vector<size_t> pictures, pack_.PicturesOf(asked_.split));
+  split_ = asked_.split;
+  // "" stands for the pictures that calibration did not see; so does the split that it took its
+  // own from.
+  if (asked_.split.empty() || asked_.split == calibrated.split) {
+    const std::set<size_t> seen(calibrated.pictures.begin(), calibrated.pictures.end());
+    std::vector<size_t> others;
+    for (const size_t picture : pictures) {
+      if (seen.count(picture) == 0) others.push_back(picture);
+    }
+    if (!others.empty() && others.size() < pictures.size()) {
+      pictures = std::move(others);
+      split_ = asked_.split.empty() ? "not calibrated on"
+                                    : base::StrCat(asked_.split, ", not calibrated on");
+    }
+  }
+  if (asked_.max_pictures > 0 && pictures.size() > static_cast<size_t>(asked_.max_pictures)) {
+    pictures.resize(static_cast<size_t>(asked_.max_pictures));
+  }
+  if (pictures.empty()) {
+    return base::Error(
+        absl::StatusCode::kFailedPrecondition, base::reason::kBadDataset,
+        base::StrCat("nothing to measure on: split \"", asked_.split, "\" has no pictures"));
+  }
+  subject_.truth.pictures = static_cast<int32_t>(pictures.size());
+  subject_.pictures = std::move(pictures);
+  return absl::OkStatus();
+}
+
+// The truths of the chosen pictures, numbered anew.
+absl::Status Measure::TakeTruths() {
+  LBW_ASSIGN_OR_RETURN(const ClassMap map, MapClasses(spec_.classes, pack_.dataset().classes));
+  to_dataset_ = map.to_dataset;
+  EvaluateSpec whole;
+  whole.options = asked_.options;
+  whole.options.max_pictures = 0;
+  LBW_ASSIGN_OR_RETURN(const Subject all, ReadSubject(pack_, whole));
+  std::map<size_t, int32_t> number;
+  for (size_t i = 0; i < subject_.pictures.size(); ++i) {
+    number[subject_.pictures[i]] = static_cast<int32_t>(i);
+  }
+  const int32_t pictures = subject_.truth.pictures;
+  subject_.truth = all.truth;
+  subject_.truth.pictures = pictures;
+  subject_.truth.boxes.clear();
+  subject_.labels.assign(subject_.pictures.size(), -1);
+  for (size_t i = 0; i < all.pictures.size(); ++i) {
+    const auto found = number.find(all.pictures[i]);
+    if (found != number.end()) subject_.labels[static_cast<size_t>(found->second)] = all.labels[i];
+  }
+  for (const eval::TruthBox& box : all.truth.boxes) {
+    const auto found = number.find(all.pictures[static_cast<size_t>(box.image_index)]);
+    if (found == number.end()) continue;
+    subject_.truth.boxes.push_back(box);
+    subject_.truth.boxes.back().image_index = found->second;
+  }
+  return absl::OkStatus();
+}
+
+// Classes are the model's own.
+void Measure::TakeNoTruths() {
+  subject_.truth.labels = spec_.classes;
+  subject_.truth.task = classifier_ ? dataset::Task::kClassification : dataset::Task::kDetection;
+  subject_.labels.assign(subject_.pictures.size(), -1);
+  to_dataset_.resize(spec_.classes.size());
+  std::iota(to_dataset_.begin(), to_dataset_.end(), 0);
+}
+
+detect::DecodeOptions Measure::DecodeOptionsOf() const {
+  detect::DecodeOptions options;
+  if (classifier_) {
+    options.top_k = std::min<int64_t>(1000, static_cast<int64_t>(spec_.classes.size()));
+    return options;
+  }
+  options.score_threshold = asked_.options.score_threshold;
+  options.iou_threshold = asked_.options.iou_threshold;
+  options.max_detections = asked_.options.max_detections;
+  options.per_class = asked_.options.per_class_nms;
+  return options;
+}
+
+void Measure::Take(const Predicted& predicted, int32_t index, RunState& run) const {
+  if (!predicted.status.ok()) return;
+  for (const detect::Detection& detection : predicted.detections) {
+    const int32_t mapped = to_dataset_[static_cast<size_t>(detection.class_index)];
+    if (mapped >= 0) run.found.push_back({index, {detection.box, mapped, detection.score}});
+  }
+  if (!classifier_) return;
+  eval::JudgedPicture judged;
+  judged.label = subject_.labels[static_cast<size_t>(index)];
+  judged.rank = static_cast<int32_t>(subject_.truth.labels.size()) - 1;
+  int32_t rank = 0;
+  for (const detect::ClassScore& score : predicted.classes) {
+    const int32_t mapped = to_dataset_[static_cast<size_t>(score.class_index)];
+    if (mapped < 0) continue;
+    if (rank == 0) judged.predicted = mapped;
+    if (mapped == judged.label) judged.rank = rank;
+    ++rank;
+  }
+  run.judged.push_back(judged);
+  run.judged_pictures.push_back(index);
+}
+
+absl::StatusOr<std::vector<RunState>> Measure::Run(absl::Span<Network* const> networks, int threads,
+                                                   const Visit& visit) const {
+  std::vector<RunState> runs(networks.size());
+  const detect::DecodeOptions options = DecodeOptionsOf();
+  size_t step = 8;
+  for (const Network* network : networks) {
+    step = std::min(step, static_cast<size_t>(network->batch()));
+  }
+  StageSeconds seconds;
+  for (size_t first = 0; first < subject_.pictures.size(); first += step) {
+    if (visit) LBW_RETURN_IF_ERROR(visit(static_cast<int64_t>(first)));
+    const size_t count = std::min(step, subject_.pictures.size() - first);
+    std::vector<PreparedPicture> prepared(count);
+    quant::ParallelFor(static_cast<int64_t>(count), threads, [&](int64_t i) {
+      const auto one = static_cast<size_t>(i);
+      const absl::StatusOr<std::string> encoded = pack_.ReadPicture(subject_.pictures[first + one]);
+      if (encoded.ok()) {
+        prepared[one] = PreparePicture(spec_.input, *encoded);
+      } else {
+        prepared[one].status = encoded.status();
+      }
+    });
+    for (size_t n = 0; n < networks.size(); ++n) {
+      LBW_ASSIGN_OR_RETURN(const std::vector<Predicted> predicted,
+                           networks[n]->Run(prepared, options, seconds));
+      for (size_t i = 0; i < count; ++i) {
+        Take(predicted[i], static_cast<int32_t>(first + i), runs[n]);
+      }
+    }
+  }
+  return runs;
+}
+
+absl::Status Measure::FillBoxes(const RunState& run, const RunState* reference,
+                                const base::CancelToken& cancel, Measured& out) const {
+  const Truth& truth = subject_.truth;
+  const auto classes = static_cast<int32_t>(truth.labels.size());
+  const eval::BoxSet set{truth.boxes, run.found, truth.pictures, classes};
+  if (reference != nullptr) {
+    eval::AgreementOptions agreement;
+    agreement.voc.max_curve_points = 2;
+    LBW_ASSIGN_OR_RETURN(
+        const eval::VocResult same,
+        eval::EvaluateAgreement({run.found, reference->found, truth.pictures, classes}, agreement,
+                                cancel));
+    if (same.mean.has_value()) out.agreement = same.mean->area;
+  }
+  if (!labelled_) return absl::OkStatus();
+  eval::BootstrapOptions options;
+  options.match.pixels = truth.pixels;
+  options.resamples = kResamples;
+  options.level = kLevel;
+  const absl::StatusOr<eval::MeanApInterval> interval = eval::BootstrapMeanAp(set, options, cancel);
+  // Where nothing counts there is no figure.
+  if (absl::IsInvalidArgument(interval.status())) return absl::OkStatus();
+  if (!interval.ok()) return interval.status();
+  out.value = interval->estimate;
+  out.low = interval->low;
+  out.high = interval->high;
+  if (reference == nullptr) return absl::OkStatus();
+  const eval::BoxSet float_set{truth.boxes, reference->found, truth.pictures, classes};
+  LBW_ASSIGN_OR_RETURN(const eval::MeanApDrop drop,
+                       eval::BootstrapDrop(float_set, set, options, cancel));
+  out.drop = drop.drop;
+  out.drop_low = drop.low;
+  out.drop_high = drop.high;
+  return absl::OkStatus();
+}
+
+void Measure::FillClasses(const RunState& run, const RunState* reference, Measured& out) const {
+  std::map<int32_t, const eval::JudgedPicture*> others;
+  if (reference != nullptr) {
+    for (size_t i = 0; i < reference->judged.size(); ++i) {
+      others[reference->judged_pictures[i]] = &reference->judged[i];
+    }
+  }
+  std::vector<double> right, below, same;
+  for (size_t i = 0; i < run.judged.size(); ++i) {
+    const eval::JudgedPicture& one = run.judged[i];
+    const auto other = others.find(run.judged_pictures[i]);
+    if (other != others.end()) same.push_back(one.predicted == other->second->predicted ? 1 : 0);
+    if (one.label < 0) continue;
+    right.push_back(one.rank == 0 ? 1 : 0);
+    if (other != others.end()) below.push_back((other->second->rank == 0 ? 1 : 0) - right.back());
+  }
+  if (reference != nullptr && !same.empty()) out.agreement = MeanWithInterval(same).mean;
+  if (!labelled_ || right.empty()) return;
+  const MeanOf value = MeanWithInterval(right);
+  out.value = value.mean;
+  out.low = std::max(0.0, value.mean - value.half);
+  out.high = std::min(1.0, value.mean + value.half);
+  if (reference == nullptr || below.empty()) return;
+  const MeanOf drop = MeanWithInterval(below);
+  out.drop = drop.mean;
+  out.drop_low = drop.mean - drop.half;
+  out.drop_high = drop.mean + drop.half;
+}
+
+absl::StatusOr<Measured> Measure::Figures(const std::string& what, const RunState& run,
+                                          const RunState* reference,
+                                          const base::CancelToken& cancel) const {
+  Measured out;
+  out.what = what;
+  out.pictures = pictures();
+  if (classifier_) {
+    FillClasses(run, reference, out);
+  } else {
+    LBW_RETURN_IF_ERROR(FillBoxes(run, reference, cancel, out));
+  }
+  return out;
+}
+
+}  // namespace lbw::tasks

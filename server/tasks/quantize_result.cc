@@ -1,0 +1,303 @@
+#include "tasks/quantize_result.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "tasks/cpu.h"
+#include "tasks/observe_ranges.h"
+#include "tasks/predict.h"
+#include "tasks/quantize_report.h"
+#include "tasks/report_size.h"
+
+namespace lbw::tasks {
+namespace {
+
+Json PointOf(const Attempt& attempt) {
+  Json point;
+  point["what"] = attempt.key;
+  point["bytes"] = base::StrCat(attempt.bytes);
+  point["predicted_error"] = attempt.predicted;
+  if (attempt.output_error > 0) point["measured_error"] = attempt.output_error;
+  if (!attempt.measured.has_value()) return point;
+  const Json measured = ToJson(*attempt.measured);
+  for (const char* key : {"value", "drop", "drop_interval"}) {
+    if (measured.contains(key)) point[key] = measured[key];
+  }
+  return point;
+}
+
+// Uniform widths and what was tried, by bytes.
+Json CurveOf(const WidthOutcome& outcome, const std::vector<int>& widths) {
+  std::vector<Attempt> points = outcome.attempts;
+  for (const int bits : widths) {
+    Attempt uniform = UniformAttempt(outcome.free, bits);
+    const auto same = [&](const Attempt& one) { return one.key == uniform.key; };
+    if (uniform.bits.size() == outcome.free.size() &&
+        std::none_of(points.begin(), points.end(), same)) {
+      points.push_back(std::move(uniform));
+    }
+  }
+  std::stable_sort(points.begin(), points.end(),
+                   [](const Attempt& a, const Attempt& b) { return a.bytes < b.bytes; });
+  Json curve = Json::array();
+  for (const Attempt& point : points) curve.push_back(PointOf(point));
+  return curve;
+}
+
+Json PlanJson(const QuantizeBench& bench, const QuantizeFindings& findings) {
+  const WidthOutcome& outcome = *findings.widths;
+  const WidthsAsked& asked = *bench.spec().widths;
+  Json plan;
+  if (outcome.budget_bytes > 0) plan["budget_bytes"] = base::StrCat(outcome.budget_bytes);
+  if (asked.max_drop) plan["max_drop"] = *asked.max_drop;
+  for (const Attempt& attempt : outcome.attempts) {
+    if (attempt.key != outcome.chosen) continue;
+    plan["bytes"] = base::StrCat(attempt.bytes);
+    plan["predicted_error"] = attempt.predicted;
+    plan["measured_error"] = attempt.output_error;
+  }
+  plan["curve"] = CurveOf(outcome, asked.bits);
+  for (const Json& measured : findings.measurements) {
+    if (measured["what"] == "calibrated" && measured.contains("value")) {
+      plan["measured_value"] = measured["value"];
+    }
+  }
+  plan["verdict"] = outcome.verdict;
+  return plan;
+}
+
+Json MuJson(const MuOutcome& outcome) {
+  Json list = Json::array();
+  for (const auto& [ratio, measured] : outcome.points) {
+    Json point;
+    point["ratio"] = ratio;
+    Put(point, "value", measured.value);
+    Put(point, "agreement", measured.agreement);
+    point["chosen"] = ratio == outcome.ratio;
+    list.push_back(std::move(point));
+  }
+  return list;
+}
+
+double RelativeError(const SolvedLayer& solved) {
+  const LayerFigures& figures = solved.figures;
+  return figures.output_power > 0 ? figures.error / figures.output_power : 0;
+}
+
+Json LayersJson(const QuantizeBench& bench, const QuantizeFindings& findings) {
+  const CalibratedNetwork& network = bench.network();
+  double sum = 0;
+  for (const SolvedLayer& solved : network.solved) sum += RelativeError(solved);
+  std::map<std::string, const WalkLayer*> by_name;
+  for (const WalkLayer& layer : bench.layers()) by_name[layer.weight.constant] = &layer;
+  std::map<std::string, Json> widths;
+  if (findings.widths.has_value()) {
+    for (Json& layer : ToJson(findings.widths->free)) {
+      widths[layer["name"].get<std::string>()] = std::move(layer["widths"]);
+    }
+  }
+  Json layers = Json::array();
+  for (size_t i = 0; i < network.solved.size(); ++i) {
+    const SolvedLayer& solved = network.solved[i];
+    Json json = LayerJson({by_name.at(solved.weight), &solved, network.bias_in[i],
+                           sum > 0 ? RelativeError(solved) / sum : 0});
+    if (const auto it = widths.find(solved.weight); it != widths.end()) {
+      json["widths"] = std::move(it->second);
+    }
+    layers.push_back(std::move(json));
+  }
+  return layers;
+}
+
+Json TimingsJson(QuantizeBench& bench) {
+  const QuantizeSeconds& seconds = bench.seconds();
+  return {{"prepare_s", seconds.prepare},
+          {"forward_s", seconds.forward},
+          {"gram_s", seconds.gram},
+          {"solve_s", seconds.solve},
+          {"measure_s", seconds.measure},
+          {"total_s", bench.ElapsedSeconds()},
+          {"peak_memory_bytes", base::StrCat(PeakMemoryBytes())},
+          {"threads", bench.Threads()},
+          {"device", base::StrCat("cpu, ", CpuIsa())}};
+}
+
+Json CalibrationJson(QuantizeBench& bench, const model::Model& finished,
+                     const QuantizeFindings& findings) {
+  const CalibrationAsked& asked = bench.spec().calibration;
+  Json out;
+  out["dataset"] = base::DatasetName(asked.dataset);
+  out["pack_artifact"] = base::ArtifactName(bench.pack_sha256());
+  out["split"] = asked.split;
+  out["seed"] = base::StrCat(asked.seed);
+  out["pictures"] = bench.pictures().inputs.size();
+  out["pictures_failed"] = bench.pictures().failed.size();
+  out["layers"] = LayersJson(bench, findings);
+  out["activations"] = ActivationsJson(finished.activations);
+  out["measurements"] = findings.measurements;
+  if (const Measure* measure = bench.measure()) {
+    out["metric"] = std::string(measure->metric());
+    out["measured_dataset"] = base::DatasetName(bench.spec().measure.dataset);
+    out["measured_split"] = measure->split();
+  }
+  if (findings.widths.has_value()) out["plan"] = PlanJson(bench, findings);
+  if (findings.mu.has_value()) out["mu"] = MuJson(*findings.mu);
+  out["notes"] = bench.notes();
+  out["timings"] = TimingsJson(bench);
+  return out;
+}
+
+Json RuleJson(const quant::LayerRule& rule) {
+  Json json;
+  json["match"] = rule.match;
+  if (rule.bits) json["bits"] = *rule.bits;
+  if (rule.code_book) {
+    json["code_book"] =
+        *rule.code_book == quant::CodeBook::kPaper ? "CODE_BOOK_PAPER" : "CODE_BOOK_FULL";
+  }
+  if (rule.granularity) {
+    json["granularity"] = *rule.granularity == quant::Granularity::kTensor ? "GRANULARITY_TENSOR"
+                                                                           : "GRANULARITY_CHANNEL";
+  }
+  if (rule.scheme) {
+    json["scheme"] =
+        *rule.scheme == quant::Scheme::kThreshold ? "SCHEME_THRESHOLD" : "SCHEME_EXACT";
+  }
+  if (rule.mu_ratio) json["mu_ratio"] = *rule.mu_ratio;
+  if (rule.axis) json["axis"] = *rule.axis;
+  return json;
+}
+
+// Every tensor of the model, the quantized ones with what their codes did.
+absl::StatusOr<model::QuantizeOutcome> Outcome(const QuantizeBench& bench) {
+  LBW_ASSIGN_OR_RETURN(model::QuantizeOutcome plan,
+                       model::PlanQuantization(bench.model(), bench.standing_options().quantize));
+  std::map<std::string, const SolvedLayer*> solved;
+  for (const SolvedLayer& layer : bench.network().solved) solved[layer.weight] = &layer;
+  for (quant::TensorReport& report : plan.reports) {
+    const auto it = solved.find(report.name);
+    if (it == solved.end()) continue;
+    const auto& weights = std::get<base::Tensor>(bench.model().constants.find(report.name)->second);
+    LBW_ASSIGN_OR_RETURN(quant::TensorReport made,
+                         quant::ReportTensor(weights.view(), it->second->tensor, report.options));
+    made.name = report.name;
+    made.node = report.node;
+    made.rule_index = report.rule_index;
+    report = std::move(made);
+  }
+  return plan;
+}
+
+absl::StatusOr<store::BlobInfo> WriteText(store::BlobStore& blobs, const std::string& text) {
+  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, blobs.NewBlob());
+  LBW_RETURN_IF_ERROR(blob->Append(base::AsBytes(text)));
+  return blob->Commit();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Json>> MeasureAll(QuantizeBench& bench, const model::Model& finished) {
+  const base::Stopwatch watch;
+  const Measure& measure = *bench.measure();
+  // The same widths, nothing else done.
+  model::Model nearest = bench.model();
+  LBW_RETURN_IF_ERROR(
+      model::QuantizeModel(nearest, bench.standing_options().quantize, {}).status());
+  std::vector<std::pair<std::string, std::unique_ptr<Network>>> networks;
+  const auto add = [&](const std::string& what, model::Model model,
+                       Network::Activations activations) -> absl::Status {
+    LBW_ASSIGN_OR_RETURN(auto network, Network::Make(std::move(model), bench.engine(),
+                                                     bench.Threads(), activations));
+    networks.emplace_back(what, std::move(network));
+    return absl::OkStatus();
+  };
+  using Activations = Network::Activations;
+  LBW_RETURN_IF_ERROR(add("float", bench.model(), Activations::kFloat));
+  LBW_RETURN_IF_ERROR(add("nearest", std::move(nearest), Activations::kFloat));
+  if (bench.spec().mu.has_value()) {
+    model::Model exact = bench.model();
+    model::QuantizeOptions options = bench.spec().options;
+    options.tensor.scheme = quant::Scheme::kExact;
+    LBW_RETURN_IF_ERROR(model::QuantizeModel(exact, options, {}).status());
+    LBW_RETURN_IF_ERROR(add("exact projection", std::move(exact), Activations::kFloat));
+  }
+  LBW_RETURN_IF_ERROR(add("calibrated", finished, Activations::kFloat));
+  if (!finished.activations.empty()) {
+    LBW_RETURN_IF_ERROR(add("calibrated, int8 activations", finished, Activations::kEmulated));
+  }
+  std::vector<Network*> borrowed;
+  for (const auto& [what, network] : networks) borrowed.push_back(network.get());
+  const auto all = static_cast<double>(measure.pictures());
+  LBW_ASSIGN_OR_RETURN(const std::vector<RunState> runs,
+                       measure.Run(borrowed, bench.Threads(), [&](int64_t done) {
+                         bench.Report("measure", {{"measured", static_cast<double>(done) / all}});
+                         return bench.Obey();
+                       }));
+  std::vector<Json> measurements;
+  for (size_t i = 0; i < networks.size(); ++i) {
+    const absl::StatusOr<Measured> figures = measure.Figures(
+        networks[i].first, runs[i], i == 0 ? nullptr : &runs[0], bench.UntilOrdered());
+    LBW_RETURN_IF_ERROR(bench.Obey());
+    if (!figures.ok()) return figures.status();
+    Json json = ToJson(*figures);
+    if (networks[i].first == "calibrated") json["output_error"] = bench.network().output_error;
+    if (figures->value) {
+      bench.Report("measure", {{std::string(measure.metric()), *figures->value}});
+    }
+    measurements.push_back(std::move(json));
+  }
+  bench.seconds().measure += watch.ElapsedSeconds();
+  return measurements;
+}
+
+Json UsedOptionsJson(const Json& asked, const ChoiceOptions& used, size_t added) {
+  Json out = asked;
+  out["bits"] = used.quantize.tensor.bits;
+  if (used.quantize.tensor.scheme == quant::Scheme::kThreshold) {
+    out["mu_ratio"] = used.quantize.tensor.mu_ratio;
+  }
+  Json rules = Json::array();
+  for (size_t i = 0; i < added; ++i) rules.push_back(RuleJson(used.quantize.rules[i]));
+  if (const auto it = asked.find("rules"); it != asked.end() && it->is_array()) {
+    for (const Json& rule : *it) rules.push_back(rule);
+  }
+  if (!rules.empty()) out["rules"] = std::move(rules);
+  return out;
+}
+
+absl::StatusOr<std::string> WriteResult(QuantizeBench& bench, const model::Model& finished,
+                                        const QuantizeFindings& findings) {
+  LBW_ASSIGN_OR_RETURN(const model::QuantizeOutcome outcome, Outcome(bench));
+  store::BlobStore& blobs = *bench.context().blobs;
+  LBW_ASSIGN_OR_RETURN(const auto hold, blobs.Acquire(store::BlobStore::Access::kName));
+  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, blobs.NewBlob());
+  LBW_RETURN_IF_ERROR(model::WriteBundle(finished, *blob));
+  LBW_ASSIGN_OR_RETURN(const store::BlobInfo info, blob->Commit());
+  const ChoiceOptions& used = bench.standing_options();
+  const std::vector<quant::LayerRule>& rules = used.quantize.rules;
+  Json result;
+  result["quantization"] = {{"report", ReportJson(outcome.reports)},
+                            {"calibration", CalibrationJson(bench, finished, findings)}};
+  result["rule_matches"] = RuleMatchesJson(outcome.caught, rules);
+  result["options"] = UsedOptionsJson(bench.spec().options_json, used,
+                                      rules.size() - bench.spec().options.rules.size());
+  result["bundle"] = info.sha256;
+  result["bundle_bytes"] = base::StrCat(info.size_bytes);
+  std::string text = Dump(result);
+  if (text.size() <= kMostReportBytes) return text;
+  Json aside = result["quantization"];
+  aside["rule_matches"] = result["rule_matches"];
+  LBW_ASSIGN_OR_RETURN(const store::BlobInfo report, WriteText(blobs, Dump(aside)));
+  result.erase("quantization");
+  result.erase("rule_matches");
+  result["report_blob"] = report.sha256;
+  return Dump(result);
+}
+
+}  // namespace lbw::tasks

@@ -1,0 +1,347 @@
+#include "tasks/layer_solve.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <numeric>
+#include <optional>
+
+#include "base/status.h"
+#include "unit/tasks/calibration_fixture.h"
+
+namespace lbw::tasks {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr int64_t kSize = 6;
+const std::vector<int64_t> kPads(4, 1);
+
+class LayerSolveTest : public ::testing::Test {
+ protected:
+  // Walks to the layer, solves it and puts it into `placed_constants_`.
+  void Replace(const model::Model& model, const std::string& weight,
+               const std::function<void(LayerChoice&)>& edit = {}) {
+    const auto walk = bench_.Walk(model, pictures_, bench_.Options());
+    while (walk->layers()[walk->at()].weight.constant != weight) {
+      ASSERT_TRUE(walk->Advance({}, {}).ok());
+    }
+    const WalkLayer& layer = walk->layers()[walk->at()];
+    LayerChoice choice;
+    choice.tensor.bits = 3;
+    choice.tensor.axis = layer.weight.axis;
+    choice.tensor.groups = layer.weight.groups;
+    if (edit) edit(choice);
+    const auto& stored = std::get<base::Tensor>(model.constants.find(weight)->second);
+    std::optional<LayerSums> sums;
+    if (!layer.uses.empty()) sums = walk->Sums({}).value();
+    auto solved = SolveLayer(layer, stored, sums ? &*sums : nullptr, choice, 2);
+    ASSERT_TRUE(solved.ok()) << solved.status();
+    solved_ = *std::move(solved);
+    constants_ = model.constants;
+    placed_ = PlaceLayer(model.graph, layer, solved_, constants_);
+  }
+
+  // The largest mean over pictures and positions of a channel's difference from the float network.
+  double MeanError(const model::Model& model, const graph::Constants& constants,
+                   const std::string& value, size_t dimension = 1) {
+    const auto floating = bench_.Run(model, model.constants, pictures_, {value});
+    const auto changed = bench_.Run(model, constants, pictures_, {value});
+    const base::Shape& shape = floating[0][0].shape();
+    const auto inner = static_cast<size_t>(
+        std::accumulate(shape.begin() + static_cast<std::ptrdiff_t>(dimension) + 1, shape.end(),
+                        int64_t{1}, std::multiplies<>()));
+    std::vector<double> sums(static_cast<size_t>(shape[dimension]));
+    double count = 0;
+    for (size_t p = 0; p < floating.size(); ++p) {
+      const auto a = floating[p][0].as<float>();
+      const auto b = changed[p][0].as<float>();
+      for (size_t i = 0; i < a.size(); ++i) {
+        sums[i / inner % sums.size()] += static_cast<double>(b[i]) - static_cast<double>(a[i]);
+      }
+      count += static_cast<double>(a.size() / sums.size());
+    }
+    double largest = 0;
+    for (const double sum : sums) largest = std::max(largest, std::fabs(sum / count));
+    return largest;
+  }
+
+  // The means of `value` are the float network's behind the change of bias, and not without it.
+  void ExpectMended(const model::Model& model, const std::string& value, size_t dimension = 1) {
+    graph::Constants codes_alone = model.constants;
+    codes_alone.insert_or_assign(solved_.weight, solved_.tensor);
+    const double before = MeanError(model, codes_alone, value, dimension);
+    EXPECT_GT(before, 1e-3);
+    EXPECT_LT(MeanError(model, constants_, value, dimension), 1e-3 * before + 2e-6);
+  }
+  bool Unchanged(const model::Model& model, const std::string& name) const {
+    const auto a = std::get<base::Tensor>(model.constants.find(name)->second).bytes();
+    const auto b = std::get<base::Tensor>(constants_.find(name)->second).bytes();
+    return std::memcmp(a.data(), b.data(), a.size()) == 0;
+  }
+  const std::vector<float>& StoredBias() const {
+    return std::get<quant::QuantizedTensor>(constants_.find(solved_.weight)->second).bias;
+  }
+
+  Bench bench_;
+  std::vector<Picture> pictures_ = RandomPictures(6, kSize, 11);
+  SolvedLayer solved_;
+  graph::Constants constants_;
+  Placed placed_;
+};
+
+TEST_F(LayerSolveTest, ChangesTheLayersOwnBias) {
+  NetMaker net;
+  net.Conv("c", "image", {4, 3, 3, 3});
+  const model::Model model = net.Finish({"c"});
+  Replace(model, "c.w");
+  EXPECT_EQ(placed_.bias_in, "bias");
+  EXPECT_THAT(placed_.changed, ElementsAre("c.w", "c.b"));
+  EXPECT_THAT(StoredBias(), IsEmpty());
+  ExpectMended(model, "c");
+  EXPECT_THAT(solved_.figures.plain, IsEmpty());
+  EXPECT_EQ(solved_.figures.samples, 6 * kSize * kSize);
+  EXPECT_GT(solved_.figures.output_power, 0);
+  EXPECT_LT(solved_.figures.error, solved_.figures.nearest_error);
+}
+
+TEST_F(LayerSolveTest, ChangesTheMeanOfTheNormalizationBehindALayerWithoutBias) {
+  NetMaker net;
+  net.Node("Conv", "c", {"image", net.Constant("w", {4, 3, 3, 3})}, {{"pads", kPads}});
+  net.Norm("n", "c", 4);
+  const model::Model model = net.Finish({"n"});
+  Replace(model, "w");
+  EXPECT_EQ(placed_.bias_in, "batch_norm");
+  EXPECT_THAT(placed_.changed, ElementsAre("w", "n.mean"));
+  ExpectMended(model, "n");
+}
+
+TEST_F(LayerSolveTest, StoresTheChangeWhereNothingElseTakesIt) {
+  NetMaker net;
+  net.Node("Conv", "c", {"image", net.Constant("w", {4, 3, 3, 3})}, {{"pads", kPads}});
+  net.Node("Relu", "r", {"c"});
+  const model::Model model = net.Finish({"r"});
+  Replace(model, "w");
+  EXPECT_EQ(placed_.bias_in, "stored");
+  EXPECT_THAT(placed_.changed, ElementsAre("w"));
+  EXPECT_EQ(StoredBias(), solved_.bias_change);
+  ExpectMended(model, "c");
+}
+
+TEST_F(LayerSolveTest, DoesNotTouchABiasThatAnotherLayerReads) {
+  NetMaker net;
+  net.Conv("c", "image", {4, 3, 3, 3});
+  net.Node("Conv", "other", {"image", net.Constant("v", {4, 3, 1, 1}), "c.b"});
+  net.Node("Add", "sum", {"c", "other"});
+  const model::Model model = net.Finish({"sum"});
+  Replace(model, "c.w");
+  EXPECT_EQ(placed_.bias_in, "stored");
+  EXPECT_TRUE(Unchanged(model, "c.b"));
+  ExpectMended(model, "c");
+  EXPECT_LT(MeanError(model, constants_, "other"), 1e-7);
+}
+
+// What the normalization is not alone in reading, or what two normalizations share.
+TEST_F(LayerSolveTest, DoesNotTouchANormalizationThatIsNotTheLayersAlone) {
+  for (const char* who : {"reader", "output", "mean"}) {
+    SCOPED_TRACE(who);
+    NetMaker net;
+    net.Node("Conv", "c", {"image", net.Constant("w", {3, 3, 3, 3})}, {{"pads", kPads}});
+    net.Norm("n", "c", 3);
+    std::vector<std::string> outputs = {"n"};
+    if (who == std::string("reader")) outputs = {net.Node("Add", "sum", {"c", "n"})};
+    if (who == std::string("output")) outputs = {"n", "c"};
+    if (who == std::string("mean")) {
+      outputs.push_back(
+          net.Node("BatchNormalization", "m", {"image", "n.gamma", "n.beta", "n.mean", "n.var"}));
+    }
+    const model::Model model = net.Finish(outputs);
+    Replace(model, "w");
+    EXPECT_EQ(placed_.bias_in, "stored");
+    EXPECT_TRUE(Unchanged(model, "n.mean"));
+    ExpectMended(model, "c");
+  }
+}
+
+// The rows of a product with more than one row a picture lie last; a normalization's channels do
+// not, be there as many of them.
+TEST_F(LayerSolveTest, DoesNotTakeOtherChannelsForTheRows) {
+  NetMaker net;
+  net.Integers("rows", {0, 3, 36});
+  net.Node("Reshape", "x", {"image", "rows"});
+  net.Node("MatMul", "y", {"x", net.Constant("w", {36, 3})});
+  net.Norm("n", "y", 3);
+  const model::Model model = net.Finish({"n"});
+  Replace(model, "w");
+  EXPECT_EQ(placed_.bias_in, "stored");
+  EXPECT_TRUE(Unchanged(model, "n.mean"));
+  ExpectMended(model, "y", 2);
+}
+
+TEST_F(LayerSolveTest, AnswersGemmsAlphaAndBeta) {
+  struct Row {
+    const char* name;
+    float alpha, beta;
+    bool bias;
+    const char* bias_in;
+  };
+  for (const Row& row : {Row{"both", 0.5F, 4, true, "bias"}, Row{"alpha", -2, 1, false, "stored"},
+                         Row{"no beta", 2, 0, true, ""}}) {
+    SCOPED_TRACE(row.name);
+    NetMaker net;
+    net.Node("Flatten", "flat", {"image"});
+    std::vector<std::string> inputs = {"flat", net.Constant("w", {108, 4}, 0.2F)};
+    if (row.bias) inputs.push_back(net.Constant("b", {4}));
+    net.Node("Gemm", "y", inputs, {{"alpha", row.alpha}, {"beta", row.beta}});
+    const model::Model model = net.Finish({"y"});
+    Replace(model, "w");
+    EXPECT_EQ(placed_.bias_in, row.bias_in);
+    if (row.bias_in[0] == '\0') {
+      EXPECT_THAT(placed_.changed, ElementsAre("w"));
+    } else {
+      ExpectMended(model, "y");
+    }
+  }
+}
+
+TEST_F(LayerSolveTest, ChangesTheBiasesOfEveryReaderOfTheWeight) {
+  NetMaker net;
+  net.Constant("w", {3, 3, 3, 3});
+  net.Node("Conv", "c", {"image", "w", net.Constant("cb", {3})}, {{"pads", kPads}});
+  net.Node("Relu", "r", {"c"});
+  net.Node("Conv", "d", {"r", "w", net.Constant("db", {3})}, {{"pads", kPads}});
+  const model::Model model = net.Finish({"d"});
+  Replace(model, "w");
+  EXPECT_EQ(placed_.bias_in, "bias");
+  EXPECT_THAT(placed_.changed, ElementsAre("w", "cb", "db"));
+}
+
+TEST_F(LayerSolveTest, MendsGroupsAndTransposedConvolutions) {
+  NetMaker net;
+  net.Node("ConvTranspose", "up",
+           {"image", net.Constant("w", {3, 2, 2, 2}), net.Constant("b", {6})},
+           {{"group", int64_t{3}}, {"strides", std::vector<int64_t>{2, 2}}});
+  const model::Model model = net.Finish({"up"});
+  Replace(model, "w");
+  EXPECT_EQ(placed_.bias_in, "bias");
+  EXPECT_THAT(solved_.bias_change, SizeIs(6));
+  ExpectMended(model, "up");
+}
+
+// What calibration cannot serve is projected, with its bias mended all the same.
+TEST_F(LayerSolveTest, ProjectsOtherSchemesPlainlyAndMendsTheirBias) {
+  NetMaker net;
+  net.Conv("c", "image", {3, 3, 3, 3});
+  const model::Model model = net.Finish({"c"});
+  struct Row {
+    const char* why;
+    std::function<void(LayerChoice&)> edit;
+  };
+  const Row rows[] = {
+      {"threshold scheme", [](LayerChoice& c) { c.tensor.scheme = quant::Scheme::kThreshold; }},
+      {"one exponent for all rows",
+       [](LayerChoice& c) { c.tensor.granularity = quant::Granularity::kTensor; }},
+      {"8-bit uniform",
+       [](LayerChoice& c) {
+         c.tensor.scheme = quant::Scheme::kUniform;
+         c.tensor.bits = quant::kUniformBits;
+       }},
+      // As many rows along the other axis as along the layer's own.
+      {"its rows are not the layer's outputs", [](LayerChoice& c) { c.tensor.axis = 1; }}};
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.why);
+    LayerChoice choice;
+    choice.tensor.bits = 3;
+    Replace(model, "c.w", [&](LayerChoice& c) {
+      row.edit(c);
+      choice = c;
+    });
+    EXPECT_EQ(solved_.figures.plain, row.why);
+    EXPECT_EQ(solved_.figures.error, solved_.figures.nearest_error);
+    EXPECT_EQ(placed_.bias_in, "bias");
+    const auto& stored = std::get<base::Tensor>(model.constants.find("c.w")->second);
+    EXPECT_EQ(solved_.tensor, quant::QuantizeTensor(stored.view(), choice.tensor)->tensor);
+    EXPECT_LT(MeanError(model, constants_, "c"), 1e-5);
+  }
+}
+
+// Their rows are not those that a stored bias would have.
+TEST_F(LayerSolveTest, StoresNoBiasBesideRowsOfAnotherAxis) {
+  NetMaker net;
+  net.Node("Conv", "c", {"image", net.Constant("w", {4, 3, 3, 3})}, {{"pads", kPads}});
+  const model::Model model = net.Finish({"c"});
+  Replace(model, "w", [](LayerChoice& c) { c.tensor.axis = 1; });
+  EXPECT_EQ(placed_.bias_in, "");
+  EXPECT_THAT(StoredBias(), IsEmpty());
+}
+
+TEST_F(LayerSolveTest, DeadRowsAndTinyWeightsAreDefined) {
+  NetMaker net;
+  net.Conv("c", "image", {4, 3, 3, 3});
+  model::Model model = net.Finish({"c"});
+  auto& weights = std::get<base::Tensor>(model.constants.find("c.w")->second);
+  const absl::Span<float> values = weights.mutable_as<float>();
+  for (size_t i = 0; i < 27; ++i) values[i] = 0;
+  for (size_t i = 27; i < 54; ++i) values[i] = i % 2 == 0 ? 1e-30F : -1e-30F;
+  Replace(model, "c.w");
+  EXPECT_EQ(solved_.figures.dead_rows, 2);
+  const std::vector<float> made = quant::Dequantize(solved_.tensor);
+  for (size_t i = 0; i < 27; ++i) EXPECT_EQ(made[i], 0);
+  for (size_t i = 27; i < 54; ++i) EXPECT_LE(std::fabs(made[i]), 1e-29F);
+  EXPECT_TRUE(std::isfinite(solved_.figures.error));
+  ExpectMended(model, "c");
+}
+
+// H is nothing: nearest codes, and a bias that carries the whole constant.
+TEST_F(LayerSolveTest, ConstantAndZeroInputsAreProjected) {
+  NetMaker net;
+  net.Node("Conv", "c", {"image", net.Constant("w", {4, 3, 1, 1}), net.Constant("b", {4})});
+  const model::Model model = net.Finish({"c"});
+  for (const float value : {0.7F, 0.0F}) {
+    SCOPED_TRACE(value);
+    pictures_.assign(3, Picture(3 * kSize * kSize, value));
+    Replace(model, "w");
+    EXPECT_EQ(solved_.figures.plain, "its inputs are constant");
+    EXPECT_EQ(placed_.bias_in, value == 0 ? "" : "bias");
+    EXPECT_LT(MeanError(model, constants_, "c"), 1e-6);
+    EXPECT_TRUE(std::isfinite(solved_.figures.nearest_error));
+  }
+}
+
+TEST_F(LayerSolveTest, WithoutSumsThereIsNoBias) {
+  NetMaker net;
+  net.Conv("c", "image", {3, 3, 3, 3});
+  const model::Model model = net.Finish({"c"});
+  const auto walk = bench_.Walk(model, pictures_, bench_.Options());
+  WalkLayer layer = walk->layers()[0];
+  layer.uses.clear();
+  layer.unsupported = "node c is odd";
+  const auto& stored = std::get<base::Tensor>(model.constants.find("c.w")->second);
+  const SolvedLayer solved = SolveLayer(layer, stored, nullptr, {}, 1).value();
+  EXPECT_EQ(solved.figures.plain, "node c is odd");
+  EXPECT_THAT(solved.bias_change, IsEmpty());
+  graph::Constants constants = model.constants;
+  EXPECT_EQ(PlaceLayer(model.graph, layer, solved, constants).bias_in, "");
+}
+
+TEST_F(LayerSolveTest, NamesTheTensorThatIsNotFinite) {
+  NetMaker net;
+  net.Conv("c", "image", {3, 3, 3, 3});
+  const model::Model model = net.Finish({"c"});
+  const auto walk = bench_.Walk(model, pictures_, bench_.Options());
+  const LayerSums sums = walk->Sums({}).value();
+  base::Tensor broken = std::get<base::Tensor>(model.constants.find("c.w")->second);
+  broken.mutable_as<float>()[5] = std::nanf("");
+  const absl::Status status = SolveLayer(walk->layers()[0], broken, &sums, {}, 1).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("c.w"));
+}
+
+}  // namespace
+}  // namespace lbw::tasks
