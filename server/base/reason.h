@@ -68,6 +68,7 @@ inline constexpr Reason kCancelled{"CANCELLED"};
 // Ours
 inline constexpr Reason kStoreFailed{"STORE_FAILED"};
 inline constexpr Reason kDataLoss{"DATA_LOSS"};  // stored bytes do not match their digest
+inline constexpr Reason kBlobGone{"BLOB_GONE"};  // unlinked before it had a row; make it again
 inline constexpr Reason kInternal{"INTERNAL"};
 inline constexpr Reason kUnimplemented{"UNIMPLEMENTED"};
 
@@ -120,6 +121,7 @@ inline constexpr std::array kAllReasons = {
     reason::kAttemptsExhausted,
     reason::kBadArchive,
     reason::kBadDataset,
+    reason::kBlobGone,
 };
 
 }  // namespace lbw::base

@@ -23,6 +23,16 @@ absl::Status BeyondLimit(std::string_view what, std::string_view file, uint64_t 
       base::StrCat(what, ": ", Shown(file), " brings it to ", value, ", limit=", limit));
 }
 
+absl::Status CheckNameLength(std::string_view where, std::string_view name,
+                             const DatasetLimits& limits) {
+  if (name.size() <= limits.max_class_name_bytes) return absl::OkStatus();
+  constexpr size_t kShown = 40;
+  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kLimitExceeded,
+                     base::StrCat(Shown(where), ": the name '", Shown(name, kShown),
+                                  "' is longer than the limit: bytes=", name.size(),
+                                  " limit=", limits.max_class_name_bytes));
+}
+
 absl::Status Budget::Keep(uint64_t bytes, std::string_view file) {
   kept_bytes_ = base::CheckedAdd(kept_bytes_, bytes).value_or(UINT64_MAX);
   if (kept_bytes_ <= limits_.max_kept_bytes) return absl::OkStatus();

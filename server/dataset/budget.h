@@ -44,6 +44,11 @@ class Budget {
 absl::Status BeyondLimit(std::string_view what, std::string_view file, uint64_t value,
                          uint64_t limit);
 
+// Whether a name of a class or a split is short enough. where: file and field. Errors:
+// kInvalidArgument, LIMIT_EXCEEDED - names where, the bytes and the limit.
+absl::Status CheckNameLength(std::string_view where, std::string_view name,
+                             const DatasetLimits& limits);
+
 }  // namespace lbw::dataset
 
 #endif  // LBW_DATASET_BUDGET_H_

@@ -15,6 +15,7 @@
 #include "dataset/picture_facts.h"
 #include "dataset/read.h"
 #include "dataset/text.h"
+#include "dataset/ticker.h"
 
 namespace lbw::dataset {
 namespace {
@@ -38,8 +39,8 @@ std::string Commonest(const DefectList& defects) {
 class Checker {
  public:
   Checker(const FileTree& tree, const RawDataset& raw, const ReadOptions& options,
-          DefectList& defects)
-      : tree_(tree), raw_(raw), options_(options), defects_(defects) {}
+          DefectList& defects, const Tick& tick)
+      : tree_(tree), raw_(raw), options_(options), defects_(defects), ticker_(tick) {}
 
   absl::StatusOr<Dataset> Run(const CheckSinks& sinks);
 
@@ -50,8 +51,10 @@ class Checker {
     return IsUtf8(label) ? label : Shown(label);  // what follows is JSON
   }
   absl::Status ChooseClasses();
+  std::string WhereClass(const std::string& name) const;
+  absl::StatusOr<std::vector<std::string>> FindClasses();
   absl::Status ChooseSplits();
-  std::vector<const RawPicture*> InOrder();
+  absl::StatusOr<std::vector<const RawPicture*>> InOrder();
   bool CheckDecoded(const LookedAt& looked, const std::string& name);
   bool CheckPicture(const LookedAt& looked, Picture& picture);
   void TakeBoxes(const RawPicture& raw, const PictureFacts& facts, bool turn, Picture& picture);
@@ -64,28 +67,54 @@ class Checker {
   const RawDataset& raw_;
   const ReadOptions& options_;
   DefectList& defects_;
+  Ticker ticker_;
   Dataset data_;
   ClassIndex classes_;
   std::map<std::string, int32_t> splits_;
   std::map<std::string, std::string> digests_;  // of pictures, to the first that has it
 };
 
+// The file and field that gave a class its name.
+std::string Checker::WhereClass(const std::string& name) const {
+  const auto is = [&](const std::string& label) { return Mapped(label) == name; };
+  const std::vector<std::string>& given = options_.classes;
+  if (std::find(given.begin(), given.end(), name) != given.end()) return "classes";
+  for (const auto& [from, to] : options_.class_map) {
+    if (to == name) return base::StrCat("class_map[", Shown(from, 40), "]");
+  }
+  for (const RawPicture& picture : raw_.pictures) {
+    const std::string& file =
+        picture.annotation_file.empty() ? picture.path : picture.annotation_file;
+    if (picture.label.has_value() && is(*picture.label)) return base::StrCat(file, ": label");
+    for (const RawBox& box : picture.boxes) {
+      if (is(box.class_name)) return base::StrCat(file, ": class of a box");
+    }
+  }
+  return "list of classes";
+}
+
+// As the files have them, mapped.
+absl::StatusOr<std::vector<std::string>> Checker::FindClasses() {
+  std::vector<std::string> names;
+  std::set<std::string> found;
+  for (const std::string& label : raw_.classes) {
+    const std::string mapped = Mapped(label);
+    if (!mapped.empty() && found.insert(mapped).second) names.push_back(mapped);
+  }
+  if (!raw_.classes.empty()) return names;
+  // A format without a list of its own: by name.
+  for (const RawPicture& picture : raw_.pictures) {
+    LBW_RETURN_IF_ERROR(ticker_.Items(1 + picture.boxes.size()));
+    for (const RawBox& box : picture.boxes) found.insert(Mapped(box.class_name));
+  }
+  found.erase("");
+  return InClassOrder(found);
+}
+
 absl::Status Checker::ChooseClasses() {
   std::vector<std::string> names = options_.classes;
   if (names.empty()) {
-    std::set<std::string> found;
-    for (const std::string& label : raw_.classes) {
-      const std::string mapped = Mapped(label);
-      if (!mapped.empty() && found.insert(mapped).second) names.push_back(mapped);
-    }
-    // A format without a list of its own: by name.
-    if (raw_.classes.empty()) {
-      for (const RawPicture& picture : raw_.pictures) {
-        for (const RawBox& box : picture.boxes) found.insert(Mapped(box.class_name));
-      }
-      found.erase("");
-      names = InClassOrder(found);
-    }
+    LBW_ASSIGN_OR_RETURN(names, FindClasses());
   }
   if (static_cast<int64_t>(names.size()) > options_.limits.max_classes) {
     return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kLimitExceeded,
@@ -94,6 +123,9 @@ absl::Status Checker::ChooseClasses() {
   }
   for (const std::string& name : names) {
     if (name.empty()) return BadDataset("a class has no name");
+    if (name.size() > options_.limits.max_class_name_bytes) {
+      return CheckNameLength(WhereClass(name), name, options_.limits);
+    }
     const bool added = classes_.emplace(name, static_cast<int32_t>(data_.classes.size())).second;
     if (added) data_.classes.push_back(name);
   }
@@ -104,7 +136,13 @@ absl::Status Checker::ChooseSplits() {
   std::set<std::string> names;
   bool some_without = false;
   for (const RawPicture& picture : raw_.pictures) {
-    names.insert(picture.splits.begin(), picture.splits.end());
+    LBW_RETURN_IF_ERROR(ticker_.Items());
+    for (const std::string& name : picture.splits) {
+      if (!names.insert(name).second) continue;
+      const std::string& file =
+          picture.annotation_file.empty() ? picture.path : picture.annotation_file;
+      LBW_RETURN_IF_ERROR(CheckNameLength(base::StrCat(file, ": split"), name, options_.limits));
+    }
     some_without = some_without || picture.splits.empty();
   }
   if (names.empty()) names.insert("all");
@@ -261,9 +299,10 @@ void Checker::TakeBoxes(const RawPicture& raw, const PictureFacts& facts, bool t
 std::string NameOf(const RawPicture& raw) { return raw.path.empty() ? raw.wanted : raw.path; }
 
 // Pictures that are there, each once, by their names, which is the pack's order.
-std::vector<const RawPicture*> Checker::InOrder() {
+absl::StatusOr<std::vector<const RawPicture*>> Checker::InOrder() {
   std::map<std::string, const RawPicture*> ordered;
   for (const RawPicture& raw : raw_.pictures) {
+    LBW_RETURN_IF_ERROR(ticker_.Items());
     const bool there = raw.png.has_value() || !raw.path.empty();
     if (!there) {
       defects_.Add(DefectKind::kPictureMissing, DefectAction::kLeftOut,
@@ -287,7 +326,7 @@ absl::StatusOr<Dataset> Checker::Run(const CheckSinks& sinks) {
   data_.pixel_rule = raw_.pixel_rule;
   LBW_RETURN_IF_ERROR(ChooseClasses());
   LBW_RETURN_IF_ERROR(ChooseSplits());
-  const std::vector<const RawPicture*> pictures = InOrder();
+  LBW_ASSIGN_OR_RETURN(const std::vector<const RawPicture*> pictures, InOrder());
   uint64_t done = 0;
   const auto take = [&](const LookedAt& looked) -> absl::Status {
     const absl::Status read = looked.encoded.status();
@@ -316,7 +355,7 @@ absl::StatusOr<Dataset> Checker::Run(const CheckSinks& sinks) {
 absl::StatusOr<Dataset> CheckDataset(const FileTree& tree, const RawDataset& raw,
                                      const ReadOptions& options, DefectList& defects,
                                      const CheckSinks& sinks) {
-  return Checker(tree, raw, options, defects).Run(sinks);
+  return Checker(tree, raw, options, defects, sinks.tick).Run(sinks);
 }
 
 }  // namespace lbw::dataset

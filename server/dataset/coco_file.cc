@@ -169,6 +169,8 @@ class CocoReader final : public nlohmann::json_sax<nlohmann::json> {
       image_.id = id_;
       file_.images.push_back(std::move(image_));
     } else if (list_ == List::kCategories) {
+      LBW_RETURN_IF_ERROR(CheckNameLength(base::StrCat(path_, ": categories.name of id ", id_),
+                                          category_, context_.options.limits));
       LBW_RETURN_IF_ERROR(context_.budget.Keep(sizeof(category_) + 3 * category_.size(), path_));
       if (static_cast<int64_t>(file_.categories.size()) >= context_.options.limits.max_classes) {
         return BeyondLimit("number of categories", path_, file_.categories.size() + 1,
@@ -220,7 +222,7 @@ class CocoReader final : public nlohmann::json_sax<nlohmann::json> {
 absl::StatusOr<CocoFile> ReadCocoFile(const ReadContext& context, const std::string& path) {
   const DatasetLimits& limits = context.options.limits;
   LBW_ASSIGN_OR_RETURN(TreeStream stream,
-                       TreeStream::Open(context.tree, path, limits.max_json_bytes));
+                       TreeStream::Open(context.tree, path, limits.max_json_bytes, context.ticker));
   JsonBytes bytes(std::move(stream), path, limits.max_json_token_bytes);
   std::istream text(&bytes);
   CocoFile file;

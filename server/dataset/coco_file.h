@@ -41,7 +41,8 @@ struct CocoFile {
 
 // Reads as it parses: neither the text nor a tree of it is ever in memory. Errors:
 // kInvalidArgument, BAD_DATASET - no JSON, nested too deep (file, byte); LIMIT_EXCEEDED - the
-// file's bytes, a value's, images, boxes, categories or bytes in memory, at the first beyond it.
+// file's bytes, a value's, a category's name's, images, boxes, categories or bytes in memory, at
+// the first beyond it; the tick's.
 absl::StatusOr<CocoFile> ReadCocoFile(const ReadContext& context, const std::string& path);
 
 }  // namespace lbw::dataset

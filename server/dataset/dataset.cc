@@ -9,7 +9,7 @@ namespace lbw::dataset {
 namespace {
 
 // By value of the enum.
-constexpr std::array<std::string_view, 32> kKinds = {
+constexpr std::array<std::string_view, 33> kKinds = {
     "box_outside",
     "zero_area",
     "swapped_corners",
@@ -42,8 +42,9 @@ constexpr std::array<std::string_view, 32> kKinds = {
     "extra_file",
     "too_many_boxes",
     "duplicate_box",
+    "class_order",
 };
-static_assert(kKinds.size() == static_cast<size_t>(DefectKind::kDuplicateBox) + 1);
+static_assert(kKinds.size() == static_cast<size_t>(DefectKind::kClassOrder) + 1);
 
 constexpr size_t kMaxFileBytes = 1'024;  // of what a defect keeps
 constexpr size_t kMaxDetailBytes = 400;

@@ -95,6 +95,7 @@ enum class DefectKind : uint8_t {
   kExtraFile,         // "extra_file": neither picture nor annotation: skipped
   kTooManyBoxes,      // "too_many_boxes": beyond the limit a picture: left out
   kDuplicateBox,      // "duplicate_box": the same box of a picture in two lists: the first is kept
+  kClassOrder,        // "class_order": by number, where ImageFolder's is by text: noted
 };
 std::string_view Name(DefectKind kind);
 
@@ -166,10 +167,13 @@ struct DatasetLimits {
   int64_t max_boxes_a_picture = 10'000;
   int64_t max_classes = 10'000;
   int64_t max_splits = 64;
+  uint64_t max_class_name_bytes = 1'024;  // of a class or a split: summaries name all of them
 
-  // What stays free on the disk: the larger of both, but at most a quarter of a small disk.
+  // What stays free on the disk: the larger of both, but at most a quarter of a small disk. A share
+  // of a large disk is at most max_share_bytes.
   uint64_t reserve_bytes = uint64_t{1} << 30;
   uint64_t reserve_percent = 5;
+  uint64_t max_share_bytes = uint64_t{10} << 30;
 };
 
 // What a caller may tell beside the files.

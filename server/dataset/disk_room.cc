@@ -34,11 +34,13 @@ DiskRoom::DiskRoom(std::string folder, const DatasetLimits& limits, SpaceOf spac
     : folder_(std::move(folder)),
       reserve_bytes_(limits.reserve_bytes),
       reserve_percent_(limits.reserve_percent),
+      max_share_bytes_(limits.max_share_bytes),
       space_(std::move(space)) {}
 
 absl::StatusOr<uint64_t> DiskRoom::Look(uint64_t bytes, std::string_view what) const {
   LBW_ASSIGN_OR_RETURN(const DiskSpace space, space_(folder_));
-  const uint64_t share = space.total_bytes / 100 * std::min<uint64_t>(reserve_percent_, 100);
+  const uint64_t share = std::min(
+      space.total_bytes / 100 * std::min<uint64_t>(reserve_percent_, 100), max_share_bytes_);
   const uint64_t reserve = std::min(std::max(reserve_bytes_, share), space.total_bytes / 4);
   const uint64_t left = space.free_bytes - std::min(space.free_bytes, reserve);
   if (bytes <= left) return left;

@@ -1,7 +1,8 @@
 // Keeps a check from filling the disk: asked before every write.
 //
 //   A write of n bytes may be made where free - n >= reserve;
-//   reserve = min(max(reserve_bytes, reserve_percent of the disk), a quarter of the disk).
+//   share   = min(reserve_percent of the disk, max_share_bytes)
+//   reserve = min(max(reserve_bytes, share), a quarter of the disk).
 //
 // Threads: one at a time.
 #ifndef LBW_DATASET_DISK_ROOM_H_
@@ -48,6 +49,7 @@ class DiskRoom {
   const std::string folder_;
   const uint64_t reserve_bytes_;
   const uint64_t reserve_percent_;
+  const uint64_t max_share_bytes_;
   const SpaceOf space_;
   uint64_t allowed_ = 0;  // without another look
 };

@@ -26,9 +26,10 @@ struct Seen {
   std::vector<std::string> texts;
 };
 
-Seen Look(const FileTree& tree) {
+absl::StatusOr<Seen> Look(const FileTree& tree, Ticker& ticker) {
   Seen seen;
   for (const auto& [path, entry] : tree.files()) {
+    LBW_RETURN_IF_ERROR(ticker.Items());
     const std::string ending = EndingOf(path);
     if (ending == "xml") ++seen.xml;
     if (ending == "json") ++seen.json;
@@ -52,8 +53,9 @@ Seen Look(const FileTree& tree) {
 }
 
 // Whether a text file beside pictures has lines of five numbers.
-bool LooksLikeYolo(const FileTree& tree, const Seen& seen) {
+absl::StatusOr<bool> LooksLikeYolo(const FileTree& tree, const Seen& seen, Ticker& ticker) {
   for (const std::string& path : seen.texts) {
+    LBW_RETURN_IF_ERROR(ticker.File());
     const auto text = tree.Read(path, kMostLookedAt);
     if (!text.ok()) continue;
     for (const std::string& line : LinesOf(*text)) {
@@ -89,14 +91,18 @@ std::string FirstFiles(const FileTree& tree) {
 
 }  // namespace
 
-absl::StatusOr<Format> FindFormat(const FileTree& tree) {
-  const Seen seen = Look(tree);
+absl::StatusOr<Format> FindFormat(const FileTree& tree, const Tick& tick) {
+  Ticker ticker(tick);
+  LBW_ASSIGN_OR_RETURN(const Seen seen, Look(tree, ticker));
   if (seen.xml > 0) return Format::kVoc;
   if (seen.json > 0 && seen.pictures > 0) return Format::kCoco;
   if (seen.cifar > 0 && seen.pictures == 0) return Format::kCifar;
-  if (seen.text > 0 && seen.pictures > 0 &&
-      (seen.has_labels_folder || seen.yolo_names || LooksLikeYolo(tree, seen))) {
-    return Format::kYolo;
+  if (seen.text > 0 && seen.pictures > 0) {
+    bool yolo = seen.has_labels_folder || seen.yolo_names;
+    if (!yolo) {
+      LBW_ASSIGN_OR_RETURN(yolo, LooksLikeYolo(tree, seen, ticker));
+    }
+    if (yolo) return Format::kYolo;
   }
   if (seen.csv > 0 && seen.pictures > 0) return Format::kClassCsv;
   if (seen.pictures > 0 && HasFoldersOfPictures(tree)) return Format::kClassFolders;

@@ -35,15 +35,18 @@ class Finder {
 
   absl::Status Run() {
     for (size_t i = 0; i < pictures_.size(); ++i) {
+      LBW_RETURN_IF_ERROR(context_.ticker.Items());
       Look(i);
       LBW_RETURN_IF_ERROR(Keep(pictures_[i]));
     }
     for (size_t i = 0; i < pictures_.size(); ++i) {
+      LBW_RETURN_IF_ERROR(context_.ticker.Items());
       RawPicture& picture = pictures_[i];
       if (rule_ == PlaceRule::kPath && !picture.path.empty()) LeaveOtherPlaces(i);
       if (!picture.path.empty() && !elsewhere_[i]) named_.insert(picture.path);
     }
     for (size_t i = 0; i < pictures_.size(); ++i) {
+      LBW_RETURN_IF_ERROR(context_.ticker.Items());
       if (rule_ == PlaceRule::kBeside && pictures_[i].path.empty()) {
         LookElsewhere(i);
         LBW_RETURN_IF_ERROR(Keep(pictures_[i]));

@@ -14,6 +14,7 @@
 #include "dataset/file_tree.h"
 #include "dataset/layout.h"
 #include "dataset/read.h"
+#include "dataset/ticker.h"
 
 namespace lbw::dataset {
 
@@ -24,6 +25,7 @@ struct ReadContext {
   const ReadOptions& options;
   DefectList& defects;
   Budget& budget;
+  Ticker& ticker;
 };
 
 absl::StatusOr<RawDataset> ReadVoc(const ReadContext& context);
@@ -45,12 +47,14 @@ enum class PlaceRule : uint8_t {
 // first of `splits`. A picture that is not where its annotation says is taken from elsewhere only
 // where one file alone can be meant, no other annotation names that file, and the place that the
 // annotation tells holds no other pictures (of the same list or split); a `filename_differs` names
-// it. All others stay without a path, and missing_because says why. Errors: the budget's.
+// it. All others stay without a path, and missing_because says why. Errors: the budget's, the
+// tick's.
 absl::Status FindPictures(const ReadContext& context, PlaceRule rule,
                           std::vector<RawPicture>& pictures);
-// A defect for every picture that is not among `used`, which is left out.
-void NoteUnused(const ReadContext& context, const std::set<std::string>& used,
-                std::string_view detail);
+// A defect for every picture that is left out: none of `pictures`, and not among `used`. Errors:
+// the tick's.
+absl::Status NoteUnused(const ReadContext& context, const std::vector<RawPicture>& pictures,
+                        std::set<std::string> used, std::string_view detail);
 
 // Errors: kInvalidArgument, BAD_DATASET.
 absl::Status BadDataset(std::string_view message);

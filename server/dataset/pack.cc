@@ -40,16 +40,32 @@ absl::StatusOr<std::string> ReadBytes(const base::RandomAccessReader& reader, ui
   return bytes;
 }
 
-absl::Status Copy(const base::RandomAccessReader& from, const Picture& picture, std::string& buffer,
-                  base::ByteSink& sink) {
+// Where a pack goes to, a piece at a time.
+struct Out {
+  base::ByteSink& sink;
+  Ticker& ticker;
+  std::string buffer;
+};
+
+absl::Status Append(std::string_view bytes, Out& out) {
+  while (!bytes.empty()) {
+    const std::string_view piece = bytes.substr(0, kCopyBytes);
+    LBW_RETURN_IF_ERROR(out.ticker.Bytes(piece.size()));
+    LBW_RETURN_IF_ERROR(out.sink.Append(base::AsBytes(piece)));
+    bytes.remove_prefix(piece.size());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Copy(const base::RandomAccessReader& from, const Picture& picture, Out& out) {
   uint64_t offset = picture.offset;
   uint64_t left = picture.size_bytes;
   while (left > 0) {
     const auto count = static_cast<size_t>(std::min<uint64_t>(left, kCopyBytes));
-    buffer.resize(count);
-    LBW_RETURN_IF_ERROR(
-        from.ReadAt(offset, absl::MakeSpan(reinterpret_cast<std::byte*>(buffer.data()), count)));
-    LBW_RETURN_IF_ERROR(sink.Append(base::AsBytes(buffer)));
+    out.buffer.resize(count);
+    LBW_RETURN_IF_ERROR(from.ReadAt(
+        offset, absl::MakeSpan(reinterpret_cast<std::byte*>(out.buffer.data()), count)));
+    LBW_RETURN_IF_ERROR(Append(out.buffer, out));
     offset += count;
     left -= count;
   }
@@ -93,19 +109,21 @@ absl::Status Place(uint64_t start, uint64_t file_bytes, Dataset& dataset) {
 }  // namespace
 
 absl::Status WritePack(const Dataset& dataset, const base::RandomAccessReader& pictures,
-                       base::ByteSink& sink) {
-  LBW_ASSIGN_OR_RETURN(std::string index, EncodeIndex(dataset));
+                       base::ByteSink& sink, const Tick& tick) {
+  Ticker ticker(tick);
+  LBW_ASSIGN_OR_RETURN(std::string index, EncodeIndex(dataset, ticker));
   const uint64_t unpadded = kHeaderBytes + index.size();
   index.append(static_cast<size_t>(base::CeilDiv(unpadded, kAlignment) * kAlignment - unpadded),
                ' ');
   std::string header(kMagic);
   AppendU64(index.size(), header);
   AppendU64(base::Crc32c(base::AsBytes(index)), header);
-  LBW_RETURN_IF_ERROR(sink.Append(base::AsBytes(header)));
-  LBW_RETURN_IF_ERROR(sink.Append(base::AsBytes(index)));
-  std::string buffer;
+  Out out{sink, ticker, {}};
+  LBW_RETURN_IF_ERROR(Append(header, out));
+  LBW_RETURN_IF_ERROR(Append(index, out));
   for (const Picture& picture : dataset.pictures) {
-    if (const absl::Status status = Copy(pictures, picture, buffer, sink); !status.ok()) {
+    if (const absl::Status status = Copy(pictures, picture, out); !status.ok()) {
+      LBW_RETURN_IF_ERROR(ticker.status());
       return base::WithContext(status, base::StrCat("picture '", Shown(picture.name), "'"));
     }
   }

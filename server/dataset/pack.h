@@ -16,14 +16,15 @@
 #include "absl/status/statusor.h"
 #include "base/io.h"
 #include "dataset/dataset.h"
+#include "dataset/ticker.h"
 
 namespace lbw::dataset {
 
 // Writes a pack. `pictures` are in a file whose offsets are those of dataset.pictures (as a check
 // gathered them); the pack gets offsets of its own. Errors: sink's, reader's; kInvalidArgument -
-// names not unique or not in order, an index too large.
+// names not unique or not in order, an index too large; the tick's.
 absl::Status WritePack(const Dataset& dataset, const base::RandomAccessReader& pictures,
-                       base::ByteSink& sink);
+                       base::ByteSink& sink, const Tick& tick = {});
 
 // Threads: every const method may be called concurrently.
 class Pack {

@@ -304,7 +304,8 @@ absl::StatusOr<Dataset> DecodeIndex(std::string_view json) {
   LBW_RETURN_IF_ERROR(CheckLengths(columns, columns.strings.find("names")->second.size(),
                                    static_cast<size_t>(boxes)));
   LBW_RETURN_IF_ERROR(Assembler(columns).Into(dataset));
-  const absl::Status valid = ValidateDataset(dataset);
+  Ticker silent({});
+  const absl::Status valid = ValidateDataset(dataset, silent);
   if (!valid.ok()) return Bad(base::Std(valid.message()));
   return dataset;
 }

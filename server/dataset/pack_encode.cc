@@ -64,9 +64,10 @@ absl::Status CheckPicture(const Picture& picture, const Dataset& dataset) {
   return absl::OkStatus();
 }
 
-// Appends JSON; tells when it became too large.
+// Appends JSON, until it became too large or the ticker ends it.
 class Writer {
  public:
+  explicit Writer(Ticker& ticker) : ticker_(ticker) {}
   void Raw(std::string_view text) { out_ += text; }
   void String(std::string_view text) {
     static constexpr char kDigits[] = "0123456789abcdef";
@@ -105,7 +106,7 @@ class Writer {
     out_ += '[';
     bool first = true;
     for (const auto& item : items) {
-      if (out_.size() > kMaxIndexBytes) return;
+      if (out_.size() > kMaxIndexBytes || !ticker_.Items().ok()) return;
       if (!first) out_ += ',';
       first = false;
       append(item);
@@ -119,7 +120,8 @@ class Writer {
     out_ += '[';
     bool first = true;
     for (const Picture& picture : dataset.pictures) {
-      if (out_.size() > kMaxIndexBytes) return;
+      const bool goes_on = ticker_.Items(1 + picture.annotations.size()).ok();
+      if (out_.size() > kMaxIndexBytes || !goes_on) return;
       for (const Annotation& annotation : picture.annotations) {
         if (!first) out_ += ',';
         first = false;
@@ -136,6 +138,7 @@ class Writer {
   std::string& out() { return out_; }
 
  private:
+  Ticker& ticker_;
   std::string out_;
 };
 
@@ -203,7 +206,7 @@ void WriteBoxes(const Dataset& dataset, Writer& out) {
 
 }  // namespace
 
-absl::Status ValidateDataset(const Dataset& dataset) {
+absl::Status ValidateDataset(const Dataset& dataset, Ticker& ticker) {
   LBW_RETURN_IF_ERROR(CheckNames("class", dataset.classes));
   LBW_RETURN_IF_ERROR(CheckNames("split", dataset.splits));
   if (dataset.splits.empty() || dataset.splits.size() > kMaxPackSplits) {
@@ -212,6 +215,7 @@ absl::Status ValidateDataset(const Dataset& dataset) {
   }
   const std::string* before = nullptr;
   for (const Picture& picture : dataset.pictures) {
+    LBW_RETURN_IF_ERROR(ticker.Items(1 + picture.annotations.size()));
     if (const absl::Status status = CheckPicture(picture, dataset); !status.ok()) {
       return base::WithContext(status, base::StrCat("picture '", Shown(picture.name), "'"));
     }
@@ -224,13 +228,14 @@ absl::Status ValidateDataset(const Dataset& dataset) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> EncodeIndex(const Dataset& dataset) {
-  LBW_RETURN_IF_ERROR(ValidateDataset(dataset));
-  Writer out;
+absl::StatusOr<std::string> EncodeIndex(const Dataset& dataset, Ticker& ticker) {
+  LBW_RETURN_IF_ERROR(ValidateDataset(dataset, ticker));
+  Writer out(ticker);
   WriteHead(dataset, out);
   WritePictures(dataset, out);
   WriteBoxes(dataset, out);
   out.Raw("}");
+  LBW_RETURN_IF_ERROR(ticker.status());
   if (out.out().size() > kMaxIndexBytes) {
     return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kLimitExceeded,
                        base::StrCat("the index of the dataset is larger than the limit: pictures=",

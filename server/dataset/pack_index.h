@@ -23,6 +23,7 @@
 
 #include "absl/status/statusor.h"
 #include "dataset/dataset.h"
+#include "dataset/ticker.h"
 
 namespace lbw::dataset {
 
@@ -30,12 +31,12 @@ inline constexpr uint64_t kMaxIndexBytes = uint64_t{1} << 30;
 inline constexpr size_t kMaxPackSplits = 64;
 
 // What a pack may hold: names unique, in order and UTF-8; splits and classes that are there; sides
-// above 0; finite numbers. OK, or what is wrong.
-absl::Status ValidateDataset(const Dataset& dataset);
+// above 0; finite numbers. OK, or what is wrong; the ticker's error.
+absl::Status ValidateDataset(const Dataset& dataset, Ticker& ticker);
 
 // Errors: kInvalidArgument, BAD_DATASET - ValidateDataset's; LIMIT_EXCEEDED - larger than
-// kMaxIndexBytes.
-absl::StatusOr<std::string> EncodeIndex(const Dataset& dataset);
+// kMaxIndexBytes; the ticker's.
+absl::StatusOr<std::string> EncodeIndex(const Dataset& dataset, Ticker& ticker);
 
 // Offsets count from the end of the index. Errors: kInvalidArgument, BAD_FILE.
 absl::StatusOr<Dataset> DecodeIndex(std::string_view json);

@@ -42,27 +42,36 @@ bool IsExtra(Format format, const std::string& path) {
 
 }  // namespace
 
-void NoteUnused(const ReadContext& context, const std::set<std::string>& used,
-                std::string_view detail) {
+absl::Status NoteUnused(const ReadContext& context, const std::vector<RawPicture>& pictures,
+                        std::set<std::string> used, std::string_view detail) {
+  for (const RawPicture& picture : pictures) {
+    LBW_RETURN_IF_ERROR(context.ticker.Items());
+    used.insert(picture.path);
+  }
   for (const std::string& path : context.pictures.all()) {
+    LBW_RETURN_IF_ERROR(context.ticker.Items());
     if (used.count(path) != 0) continue;
     context.defects.Add(DefectKind::kAnnotationMissing, DefectAction::kLeftOut, path, detail);
   }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<RawDataset> ReadAnnotations(const FileTree& tree, const ReadOptions& options,
-                                           DefectList& defects) {
+                                           DefectList& defects, const Tick& tick) {
   Format format = options.format;
   if (format == Format::kAuto) {
-    LBW_ASSIGN_OR_RETURN(format, FindFormat(tree));
+    LBW_ASSIGN_OR_RETURN(format, FindFormat(tree, tick));
   }
+  Ticker ticker(tick);
+  LBW_RETURN_IF_ERROR(ticker.File());
   const PictureIndex pictures(tree);
   Budget budget(options.limits);
   // Names of pictures stand in the index in several orders.
   for (const std::string& path : pictures.all()) {
+    LBW_RETURN_IF_ERROR(ticker.Items());
     LBW_RETURN_IF_ERROR(budget.Keep(kIndexed + 6 * path.size(), path));
   }
-  const ReadContext context{tree, pictures, options, defects, budget};
+  const ReadContext context{tree, pictures, options, defects, budget, ticker};
   absl::StatusOr<RawDataset> raw = BadDataset("no such format");
   switch (format) {
     case Format::kAuto:
@@ -91,6 +100,7 @@ absl::StatusOr<RawDataset> ReadAnnotations(const FileTree& tree, const ReadOptio
   LBW_RETURN_IF_ERROR(raw.status());
   raw->format = format;
   for (const auto& [path, entry] : tree.files()) {
+    LBW_RETURN_IF_ERROR(ticker.Items());
     if (!IsExtra(format, path)) continue;
     defects.Add(DefectKind::kExtraFile, DefectAction::kNoted, path, "not read");
   }

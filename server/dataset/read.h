@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "dataset/dataset.h"
 #include "dataset/file_tree.h"
+#include "dataset/ticker.h"
 
 namespace lbw::dataset {
 
@@ -57,24 +58,26 @@ struct RawDataset {
 };
 
 // The layout of a tree: by its folders and files. Errors: kInvalidArgument, BAD_DATASET - none
-// fits; says what was looked for and the first files that are there.
-absl::StatusOr<Format> FindFormat(const FileTree& tree);
+// fits; says what was looked for and the first files that are there; the tick's.
+absl::StatusOr<Format> FindFormat(const FileTree& tree, const Tick& tick = {});
 
 // Errors: kInvalidArgument, BAD_DATASET - the layout does not fit options.format, a file that holds
 // everything (COCO's JSON, a CSV) is broken (line or offset, what is wrong), an XML with a document
-// type or entities; LIMIT_EXCEEDED - a file, a line, or all that was read up to it is more than the
-// limits allow. What concerns one picture is a defect instead.
+// type or entities; LIMIT_EXCEEDED - a file, a line, a name, or all that was read up to it is more
+// than the limits allow; the tick's. What concerns one picture is a defect instead.
 // Memory: DatasetLimits; held while reading, not afterwards.
 //
 // Labels, and the order of classes:
 //   folders  a folder's name is its class, as it is written. By name; where all are digits by
 //   number
-//            ("2" before "10").
+//            ("2" before "10"); where that is not the order by text, a `class_order` tells both.
 //   CSV      white space around a label does not count. Where every label of all files is a whole
 //            number, and none is the name of a class that the caller gives, labels are numbers:
 //            "00014" is 14; they are places in the caller's classes, or classes "0", "1" ... up to
-//            the largest (beyond max_classes: only those that occur). Otherwise labels are text as
-//            written, and "00014" and "14" are two classes.
+//            the largest (beyond max_classes: only those that occur). The map is asked for a number
+//            as it is written, then as "14". Otherwise labels are text as written, and "00014" and
+//            "14" are two classes; but where the caller gives classes, no map, and none of them is
+//            a label's number, "14" among words is the caller's class 14.
 //   YOLO     numbers, named by the files' list, the caller's, or themselves.
 //   VOC      by name, numbers as with folders. COCO: by category id.
 //
@@ -83,7 +86,7 @@ absl::StatusOr<Format> FindFormat(const FileTree& tree);
 //       all their boxes and splits; the same box (class, corners, crowd) in two lists is one, which
 //       is named.
 absl::StatusOr<RawDataset> ReadAnnotations(const FileTree& tree, const ReadOptions& options,
-                                           DefectList& defects);
+                                           DefectList& defects, const Tick& tick = {});
 
 // Called after each picture; a status other than OK ends the work.
 using CheckProgress = std::function<absl::Status(uint64_t done, uint64_t total)>;
@@ -91,12 +94,14 @@ using CheckProgress = std::function<absl::Status(uint64_t done, uint64_t total)>
 using TakePicture = std::function<absl::Status(const Picture& picture, std::string_view encoded)>;
 
 // Decodes every picture once, on up to sinks.threads threads. Errors: kInvalidArgument, BAD_DATASET
-// - no usable picture is left (names the commonest defects); LIMIT_EXCEEDED; progress's, take's.
+// - no usable picture is left (names the commonest defects); LIMIT_EXCEEDED - classes, splits, a
+// name of one (its file and field); progress's, take's, tick's.
 // Precision: results, defects and calls of the sinks are the same for every number of threads.
 // Threads:   the sinks are called on the caller's thread.
 struct CheckSinks {
   CheckProgress progress;  // may be empty
   TakePicture take;        // may be empty
+  Tick tick;               // before the first picture, while classes and the order are made
   int threads = 1;
 };
 // Pictures wait for each other up to so many bytes, encoded and decoded; a larger one is alone.

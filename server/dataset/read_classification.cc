@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -87,35 +89,91 @@ absl::StatusOr<Columns> ReadHeader(const std::string& path, const std::string& l
       path, " line 1: a header with path and label is expected, found: ", line.substr(0, 200)));
 }
 
-// Names the class of every label by the rule of read.h.
-void NameLabels(const ReadOptions& options, std::set<std::string> labels, RawDataset& raw) {
-  const std::vector<std::string>& given = options.classes;
-  const bool numbers = std::all_of(labels.begin(), labels.end(), [&](const std::string& label) {
-    const bool named = std::find(given.begin(), given.end(), label) != given.end() ||
-                       options.class_map.count(label) != 0;
-    return !named && CanonicalNumber(label).has_value();
-  });
-  if (!numbers) {
-    raw.classes = InClassOrder(labels);
-    return;
+// Which class a label of a CSV means, by the rule of read.h.
+class Labels {
+ public:
+  Labels(const ReadOptions& options, const std::set<std::string>& labels)
+      : options_(options), given_(options.classes.begin(), options.classes.end()) {
+    bool named = false;  // a class of the caller's is called by a label's number
+    for (const std::string& label : labels) {
+      const bool number = CanonicalNumber(label).has_value();
+      numbers_ = numbers_ && number;
+      named = named || (number && given_.count(label) != 0);
+    }
+    numbers_ = numbers_ && !named;
+    places_ = !named && !given_.empty() && options.class_map.empty();
   }
-  const bool places = !given.empty() && options.class_map.empty();
+
+  std::string NameOf(const std::string& label) const {
+    const std::optional<std::string> number = CanonicalNumber(label);
+    if (!number.has_value()) return label;
+    uint64_t place = 0;
+    // Among words, leading zeros are text.
+    const bool may_be_place = places_ && (numbers_ || *number == label);
+    if (may_be_place && absl::SimpleAtoi(*number, &place) && place < options_.classes.size()) {
+      return options_.classes[static_cast<size_t>(place)];
+    }
+    const bool mapped = options_.class_map.count(label) != 0;
+    return numbers_ && !mapped ? *number : label;
+  }
+
+  // Of all that NameOf answered.
+  std::vector<std::string> Classes(std::set<std::string> names) const {
+    if (places_ && numbers_) return options_.classes;
+    std::set<std::string> taken;
+    for (const std::string& name : names) taken.insert(CanonicalNumber(name).value_or(""));
+    const std::vector<std::string> ordered = InClassOrder(names);
+    uint64_t largest = 0;
+    const auto most = static_cast<uint64_t>(options_.limits.max_classes);
+    const bool counts =
+        numbers_ && absl::SimpleAtoi(*CanonicalNumber(ordered.back()), &largest) && largest < most;
+    if (!counts) return ordered;
+    for (uint64_t i = 0; i <= largest; ++i) {
+      if (taken.count(base::StrCat(i)) == 0) names.insert(base::StrCat(i));
+    }
+    return InClassOrder(names);
+  }
+
+ private:
+  const ReadOptions& options_;
+  const std::set<std::string> given_;
+  bool numbers_ = true;  // every label
+  bool places_ = false;  // a number is one of the caller's classes
+};
+
+absl::Status NameLabels(const ReadContext& context, const std::set<std::string>& found,
+                        RawDataset& raw) {
+  const Labels labels(context.options, found);
   std::set<std::string> names;
   for (RawPicture& picture : raw.pictures) {
-    std::string label = *CanonicalNumber(*picture.label);
-    uint64_t place = 0;
-    if (places && absl::SimpleAtoi(label, &place) && place < given.size()) {
-      label = given[static_cast<size_t>(place)];
-    }
-    names.insert(label);
-    picture.label = std::move(label);
+    LBW_RETURN_IF_ERROR(context.ticker.Items());
+    picture.label = labels.NameOf(*picture.label);
+    names.insert(*picture.label);
   }
-  raw.classes = places ? given : InClassOrder(names);
-  uint64_t largest = 0;
-  const auto most = static_cast<uint64_t>(options.limits.max_classes);
-  if (places || !absl::SimpleAtoi(raw.classes.back(), &largest) || largest >= most) return;
-  raw.classes.clear();
-  for (uint64_t i = 0; i <= largest; ++i) raw.classes.push_back(base::StrCat(i));
+  raw.classes = labels.Classes(std::move(names));
+  return absl::OkStatus();
+}
+
+// torchvision's ImageFolder numbers classes by their text: "10" before "2".
+void NoteOrder(const ReadContext& context, const std::set<std::string>& labels,
+               const std::vector<std::string>& classes) {
+  if (!context.options.classes.empty()) return;
+  const std::vector<std::string> by_text(labels.begin(), labels.end());
+  size_t first = 0;
+  while (first < classes.size() && classes[first] == by_text[first]) ++first;
+  if (first == classes.size()) return;
+  const auto from = [first](const std::vector<std::string>& names) {
+    constexpr size_t kShown = 4;
+    std::string text;
+    for (size_t i = first; i < std::min(first + kShown, names.size()); ++i) {
+      base::StrAppend(&text, text.empty() ? "" : ", ", Shown(names[i], 30));
+    }
+    return text + (first + kShown < names.size() ? ", ..." : "");
+  };
+  context.defects.Add(
+      DefectKind::kClassOrder, DefectAction::kNoted, classes[first],
+      base::StrCat("classes from index ", first, " on, by number, as here: ", from(classes),
+                   "; by text, as torchvision's ImageFolder has them: ", from(by_text)));
 }
 
 constexpr int64_t kSide = 32;
@@ -152,6 +210,7 @@ absl::StatusOr<RawDataset> ReadClassFolders(const ReadContext& context) {
   raw.task = Task::kClassification;
   std::set<std::string> labels;
   for (const std::string& path : context.pictures.all()) {
+    LBW_RETURN_IF_ERROR(context.ticker.Items());
     const std::vector<std::string> parts = PartsOf(path);
     if (parts.empty()) {
       context.defects.Add(DefectKind::kAnnotationMissing, DefectAction::kLeftOut, path,
@@ -171,6 +230,7 @@ absl::StatusOr<RawDataset> ReadClassFolders(const ReadContext& context) {
     raw.pictures.push_back(std::move(picture));
   }
   raw.classes = InClassOrder(labels);
+  NoteOrder(context, labels, raw.classes);
   if (raw.pictures.empty()) return BadDataset("no picture in the folder of a class");
   return raw;
 }
@@ -185,7 +245,7 @@ absl::Status ReadCsv(const ReadContext& context, const std::string& path,
                      std::set<std::string>& labels, RawDataset& raw) {
   const DatasetLimits& limits = context.options.limits;
   LBW_ASSIGN_OR_RETURN(LineReader lines, LineReader::Open(context.tree, path, limits.max_list_bytes,
-                                                          limits.max_line_bytes));
+                                                          limits.max_line_bytes, context.ticker));
   LBW_ASSIGN_OR_RETURN(bool more, lines.Next());
   if (!more) return absl::OkStatus();
   LBW_ASSIGN_OR_RETURN(const Columns columns, ReadHeader(path, lines.line()));
@@ -229,6 +289,7 @@ absl::Status ReadBin(const ReadContext& context, const std::string& path, RawDat
   const bool train = stem.rfind("data_batch", 0) == 0 || stem.rfind("train", 0) == 0;
   std::string record(kRecord, '\0');
   for (size_t i = 0; i * kRecord < entry.size_bytes; ++i) {
+    LBW_RETURN_IF_ERROR(context.ticker.Bytes(kRecord));
     LBW_RETURN_IF_ERROR(context.tree.ReadAt(
         entry, i * kRecord,
         absl::MakeSpan(reinterpret_cast<std::byte*>(record.data()), record.size())));
@@ -247,14 +308,13 @@ absl::StatusOr<RawDataset> ReadClassCsv(const ReadContext& context) {
   raw.task = Task::kClassification;
   std::set<std::string> labels;
   for (const auto& [path, entry] : context.tree.files()) {
+    LBW_RETURN_IF_ERROR(context.ticker.Items());
     if (EndingOf(path) == "csv") LBW_RETURN_IF_ERROR(ReadCsv(context, path, labels, raw));
   }
   if (raw.pictures.empty()) return BadDataset("no CSV file with a path and a label a line");
-  NameLabels(context.options, std::move(labels), raw);
+  LBW_RETURN_IF_ERROR(NameLabels(context, labels, raw));
   LBW_RETURN_IF_ERROR(FindPictures(context, PlaceRule::kPath, raw.pictures));
-  std::set<std::string> used;
-  for (const RawPicture& picture : raw.pictures) used.insert(picture.path);
-  NoteUnused(context, used, "in no line of a CSV file");
+  LBW_RETURN_IF_ERROR(NoteUnused(context, raw.pictures, {}, "in no line of a CSV file"));
   return raw;
 }
 
@@ -264,17 +324,25 @@ absl::StatusOr<RawDataset> ReadCifar(const ReadContext& context) {
   raw.classes = context.options.classes;
   std::vector<std::string> bins;
   for (const auto& [path, entry] : context.tree.files()) {
+    LBW_RETURN_IF_ERROR(context.ticker.Items());
     if (EndingOf(path) == "bin") bins.push_back(path);
     if (Lower(FileNameOf(path)) == "batches.meta.txt" && raw.classes.empty()) {
       LBW_ASSIGN_OR_RETURN(const std::string text,
                            context.tree.Read(path, context.options.limits.max_names_file_bytes));
       raw.classes = LinesOf(text);
+      for (const std::string& name : raw.classes) {
+        LBW_RETURN_IF_ERROR(
+            CheckNameLength(base::StrCat(path, ": names"), name, context.options.limits));
+      }
     }
   }
   for (int i = 0; raw.classes.size() < 10 && i < 10; ++i) {
     if (static_cast<size_t>(i) == raw.classes.size()) raw.classes.push_back(base::StrCat(i));
   }
-  for (const std::string& path : bins) LBW_RETURN_IF_ERROR(ReadBin(context, path, raw));
+  for (const std::string& path : bins) {
+    LBW_RETURN_IF_ERROR(context.ticker.File());
+    LBW_RETURN_IF_ERROR(ReadBin(context, path, raw));
+  }
   if (raw.pictures.empty()) return BadDataset("no .bin file of CIFAR's");
   return raw;
 }

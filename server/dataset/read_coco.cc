@@ -44,6 +44,7 @@ class Assembly {
     const std::map<int64_t, std::string> categories = Categories(path, file);
     std::map<int64_t, size_t> places;
     for (const CocoImage& image : file.images) {
+      LBW_RETURN_IF_ERROR(context_.ticker.Items());
       if (!places.emplace(image.id, raw_.pictures.size()).second) {
         context_.defects.Add(DefectKind::kDuplicateId, DefectAction::kLeftOut, path,
                              base::StrCat("image id=", image.id, " (", image.file_name, ")"));
@@ -60,6 +61,7 @@ class Assembly {
     }
     std::set<int64_t> seen;
     for (const CocoBox& box : file.boxes) {
+      LBW_RETURN_IF_ERROR(context_.ticker.Items());
       LBW_RETURN_IF_ERROR(AddBox(path, box, places, categories, seen));
     }
     return absl::OkStatus();
@@ -142,6 +144,7 @@ class Joiner {
     std::vector<RawPicture> joined;
     joined.reserve(pictures.size());
     for (RawPicture& picture : pictures) {
+      LBW_RETURN_IF_ERROR(context_.ticker.Items(1 + picture.boxes.size()));
       if (!picture.path.empty()) {
         const auto [first, is_new] = of_path_.emplace(picture.path, joined.size());
         if (!is_new) {
@@ -248,7 +251,9 @@ absl::StatusOr<RawDataset> ReadCoco(const ReadContext& context) {
   raw.tells_size = true;
   std::vector<std::pair<std::string, CocoFile>> files;
   for (const auto& [path, entry] : context.tree.files()) {
+    LBW_RETURN_IF_ERROR(context.ticker.Items());
     if (EndingOf(path) != "json") continue;
+    LBW_RETURN_IF_ERROR(context.ticker.File());
     LBW_ASSIGN_OR_RETURN(CocoFile file, ReadCocoFile(context, path));
     if (file.has_images) {
       files.emplace_back(path, std::move(file));
@@ -265,9 +270,7 @@ absl::StatusOr<RawDataset> ReadCoco(const ReadContext& context) {
   }
   LBW_RETURN_IF_ERROR(FindPictures(context, PlaceRule::kPath, raw.pictures));
   LBW_RETURN_IF_ERROR(Joiner(context).Join(raw.pictures));
-  std::set<std::string> used;
-  for (const RawPicture& picture : raw.pictures) used.insert(picture.path);
-  NoteUnused(context, used, "in no list of images");
+  LBW_RETURN_IF_ERROR(NoteUnused(context, raw.pictures, {}, "in no list of images"));
   return raw;
 }
 

@@ -9,6 +9,7 @@ absl::StatusOr<RawDataset> ReadPictures(const ReadContext& context) {
   RawDataset raw;
   raw.task = Task::kDetection;
   for (const std::string& path : context.pictures.all()) {
+    LBW_RETURN_IF_ERROR(context.ticker.Items());
     RawPicture picture;
     picture.path = path;
     picture.wanted = path;

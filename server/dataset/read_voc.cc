@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -39,7 +40,8 @@ std::vector<std::string> SplitFiles(const FileTree& tree) {
 
 absl::StatusOr<LineReader> OpenList(const ReadContext& context, const std::string& path) {
   const DatasetLimits& limits = context.options.limits;
-  return LineReader::Open(context.tree, path, limits.max_list_bytes, limits.max_line_bytes);
+  return LineReader::Open(context.tree, path, limits.max_list_bytes, limits.max_line_bytes,
+                          context.ticker);
 }
 
 // Whether every line is one word: CLASS_NAME.txt, whose lines have a second column, is not a split.
@@ -94,6 +96,7 @@ absl::StatusOr<Splits> ReadSplits(const ReadContext& context) {
   };
   if (!has("train") || !has("val")) return splits;
   for (auto& [id, of] : splits.of) {
+    LBW_RETURN_IF_ERROR(context.ticker.Items());
     if (of.size() < 2) continue;
     of.erase(std::remove_if(of.begin(), of.end(),
                             [&](uint16_t split) { return splits.names[split] == "trainval"; }),
@@ -141,15 +144,20 @@ class SplitAssigner {
   std::set<std::string> taken_;
 };
 
-void AssignSplits(const ReadContext& context, const Splits& splits, RawDataset& raw) {
+absl::Status AssignSplits(const ReadContext& context, const Splits& splits, RawDataset& raw) {
   SplitAssigner assigner(splits, raw);
-  for (RawPicture& picture : raw.pictures) assigner.Assign(picture);
+  for (RawPicture& picture : raw.pictures) {
+    LBW_RETURN_IF_ERROR(context.ticker.Items());
+    assigner.Assign(picture);
+  }
   for (const auto& [id, of] : splits.of) {
+    LBW_RETURN_IF_ERROR(context.ticker.Items());
     if (assigner.IsTaken(id)) continue;
     context.defects.Add(
         DefectKind::kSplitUnknown, DefectAction::kLeftOut, id,
         base::StrCat("split ", splits.names[of.front()], " names what has no annotation"));
   }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -162,7 +170,9 @@ absl::StatusOr<RawDataset> ReadVoc(const ReadContext& context) {
   std::set<std::string> used;
   const DatasetLimits& limits = context.options.limits;
   for (const auto& [path, entry] : context.tree.files()) {
+    LBW_RETURN_IF_ERROR(context.ticker.Items());
     if (EndingOf(path) != "xml") continue;
+    LBW_RETURN_IF_ERROR(context.ticker.File());
     const auto text = context.tree.Read(path, limits.max_text_file_bytes);
     absl::StatusOr<RawPicture> picture =
         text.ok() ? ParseVocXml(*text, limits.max_boxes_a_picture) : text.status();
@@ -183,11 +193,10 @@ absl::StatusOr<RawDataset> ReadVoc(const ReadContext& context) {
     raw.pictures.push_back(*std::move(picture));
   }
   LBW_RETURN_IF_ERROR(FindPictures(context, PlaceRule::kBeside, raw.pictures));
-  for (const RawPicture& picture : raw.pictures) used.insert(picture.path);
   if (raw.pictures.empty()) return BadDataset("no XML annotation could be read");
   LBW_ASSIGN_OR_RETURN(const Splits splits, ReadSplits(context));
-  AssignSplits(context, splits, raw);
-  NoteUnused(context, used, "no XML of its name");
+  LBW_RETURN_IF_ERROR(AssignSplits(context, splits, raw));
+  LBW_RETURN_IF_ERROR(NoteUnused(context, raw.pictures, std::move(used), "no XML of its name"));
   return raw;
 }
 

@@ -7,150 +7,15 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "dataset/formats.h"
 #include "dataset/tree_stream.h"
+#include "dataset/yolo_names.h"
 
 namespace lbw::dataset {
 namespace {
-
-// A YAML scalar without its quotes and comment.
-std::string Scalar(std::string_view text) {
-  std::string value(absl::StripAsciiWhitespace(base::Absl(text)));
-  if (!value.empty() && (value.front() == '"' || value.front() == '\'')) {
-    const size_t end = value.find(value.front(), 1);
-    if (end != std::string::npos) return value.substr(1, end - 1);
-  }
-  const size_t comment = value.find(" #");
-  if (comment != std::string::npos) value.erase(comment);
-  return std::string(absl::StripAsciiWhitespace(value));
-}
-
-// names[number] = name, for numbers that a list of classes may have.
-void SetName(size_t number, std::string_view name, std::vector<std::string>& names) {
-  constexpr size_t kMost = 100'000;  // the check's own limit comes later
-  if (number > kMost) return;
-  if (number >= names.size()) names.resize(number + 1);
-  names[number] = Scalar(name);
-}
-
-// "3: cat" -> names[3]. False where it is something else.
-bool ReadNumbered(std::string_view line, std::vector<std::string>& names) {
-  const size_t colon = line.find(':');
-  uint64_t number = 0;
-  if (colon == std::string_view::npos) return false;
-  if (!absl::SimpleAtoi(Scalar(line.substr(0, colon)), &number)) return false;
-  SetName(static_cast<size_t>(number), line.substr(colon + 1), names);
-  return true;
-}
-
-// [a, "b"]: between the brackets.
-std::vector<std::string> FlowList(std::string_view text) {
-  std::vector<std::string> names;
-  std::string word;
-  char quote = 0;
-  for (const char c : text) {
-    if (quote != 0) {
-      if (c == quote) {
-        quote = 0;
-      } else {
-        word.push_back(c);
-      }
-    } else if (c == '"' || c == '\'') {
-      quote = c;
-    } else if (c == ',') {
-      names.push_back(Scalar(word));
-      word.clear();
-    } else {
-      word.push_back(c);
-    }
-  }
-  if (!Scalar(word).empty()) names.push_back(Scalar(word));
-  return names;
-}
-
-// Names behind "names:": [a, b] or {0: a, 1: b}, over several lines.
-std::vector<std::string> FlowNames(std::string text, const std::vector<std::string>& lines,
-                                   size_t next) {
-  const bool map = text.front() == '{';
-  const char close = map ? '}' : ']';
-  for (; text.find(close) == std::string::npos && next < lines.size(); ++next) text += lines[next];
-  const std::vector<std::string> words =
-      FlowList(std::string_view(text).substr(1, text.find(close) - 1));
-  if (!map) return words;
-  std::vector<std::string> names;
-  for (const std::string& word : words) (void)ReadNumbered(word, names);
-  return names;
-}
-
-// The names of a data.yaml: a flow list or map, a block list, or a map from numbers.
-std::vector<std::string> NamesOfYaml(const std::string& text) {
-  const std::vector<std::string> lines = LinesOf(text);
-  std::vector<std::string> names;
-  for (size_t i = 0; i < lines.size(); ++i) {
-    if (lines[i].rfind("names:", 0) != 0) continue;
-    const std::string rest(absl::StripAsciiWhitespace(lines[i].substr(6)));
-    if (!rest.empty() && (rest.front() == '[' || rest.front() == '{')) {
-      return FlowNames(rest, lines, i + 1);
-    }
-    for (size_t j = i + 1; j < lines.size(); ++j) {
-      const std::string line(absl::StripAsciiWhitespace(lines[j]));
-      if (line.front() == '#') continue;
-      if (line.rfind("- ", 0) == 0) {
-        names.push_back(Scalar(line.substr(2)));
-        continue;
-      }
-      const bool indented = lines[j].front() == ' ' || lines[j].front() == '\t';
-      if (!indented || !ReadNumbered(line, names)) break;
-    }
-    return names;
-  }
-  return names;
-}
-
-// A name a line; its place is its number, so that an empty line counts.
-std::vector<std::string> NamesOfList(std::string_view text) {
-  std::vector<std::string> names;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    names.emplace_back(absl::StripAsciiWhitespace(base::Absl(text.substr(0, end))));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  while (!names.empty() && names.back().empty()) names.pop_back();
-  return names;
-}
-
-struct Names {
-  std::vector<std::string> names;
-  bool has_keypoints = false;  // numbers behind a box are points, not a polygon
-};
-
-absl::StatusOr<Names> ReadNames(const ReadContext& context, std::set<std::string>& used) {
-  Names result;
-  for (const auto& [path, entry] : context.tree.files()) {
-    const std::string name = Lower(FileNameOf(path));
-    const bool yaml = EndingOf(path) == "yaml" || EndingOf(path) == "yml";
-    const bool list = name == "classes.txt" || EndingOf(path) == "names" || name == "names.txt";
-    if (!yaml && !list) continue;
-    used.insert(path);
-    if (!result.names.empty()) continue;
-    LBW_ASSIGN_OR_RETURN(const std::string text,
-                         context.tree.Read(path, context.options.limits.max_names_file_bytes));
-    result.names = yaml ? NamesOfYaml(text) : NamesOfList(text);
-    result.has_keypoints = yaml && text.find("kpt_shape") != std::string::npos;
-  }
-  for (size_t i = 0; i < result.names.size(); ++i) {
-    if (result.names[i].empty()) result.names[i] = base::StrCat(i);
-  }
-  // Numbers of classes that the caller names, unless the map is about the numbers.
-  if (result.names.empty() && context.options.class_map.empty()) {
-    result.names = context.options.classes;
-  }
-  return result;
-}
 
 // The label file of a picture: images/ becomes labels/, or beside it. For a picture whose folder is
 // called otherwise labels/a.txt, where it can be no other's.
@@ -197,7 +62,7 @@ absl::Status ReadList(const ReadContext& context, const std::string& path,
   constexpr uint64_t kNode = 320;
   const DatasetLimits& limits = context.options.limits;
   LBW_ASSIGN_OR_RETURN(LineReader lines, LineReader::Open(context.tree, path, limits.max_list_bytes,
-                                                          limits.max_line_bytes));
+                                                          limits.max_line_bytes, context.ticker));
   const std::string name = Lower(FileNameOf(path));
   const std::string split = name == "valid.txt" ? "val" : StemOf(name);
   for (int64_t count = 1;; ++count) {
@@ -232,6 +97,7 @@ absl::Status ReadList(const ReadContext& context, const std::string& path,
 absl::StatusOr<Lists> ReadLists(const ReadContext& context, std::set<std::string>& used) {
   Lists splits;
   for (const auto& [path, entry] : context.tree.files()) {
+    LBW_RETURN_IF_ERROR(context.ticker.Items());
     const std::string name = Lower(FileNameOf(path));
     if (name != "train.txt" && name != "val.txt" && name != "valid.txt" && name != "test.txt")
       continue;
@@ -253,7 +119,7 @@ std::array<double, 4> Around(const std::vector<double>& points) {
 // class cx cy w h, fractions, and maybe a score or keypoints, which are not read; or class and a
 // polygon of three points or more.
 void ReadLine(const ReadContext& context, const std::string& label, const std::string& line,
-              const Names& names, RawPicture& picture) {
+              const YoloNames& names, RawPicture& picture) {
   const std::vector<std::string> words = WordsOf(line);
   const bool polygon = words.size() >= 7 && words.size() % 2 == 1 && !names.has_keypoints;
   std::vector<double> values(polygon ? words.size() - 1 : 4);
@@ -285,8 +151,8 @@ void ReadLine(const ReadContext& context, const std::string& label, const std::s
 // A text file that no picture has: labels of one that is missing, or something to read.
 void NoteText(const ReadContext& context, const std::string& path) {
   const DatasetLimits& limits = context.options.limits;
-  absl::StatusOr<LineReader> lines =
-      LineReader::Open(context.tree, path, limits.max_text_file_bytes, limits.max_line_bytes);
+  absl::StatusOr<LineReader> lines = LineReader::Open(
+      context.tree, path, limits.max_text_file_bytes, limits.max_line_bytes, context.ticker);
   std::vector<std::string> words;
   if (lines.ok()) {
     const absl::StatusOr<bool> more = lines->Next();
@@ -305,13 +171,13 @@ void NoteText(const ReadContext& context, const std::string& path) {
 
 // The boxes of a label file. Errors: a file that cannot be read, or is beyond a limit of its own
 // (of one picture); budget's in `whole`.
-absl::Status ReadLabel(const ReadContext& context, const Names& names, RawPicture& picture,
+absl::Status ReadLabel(const ReadContext& context, const YoloNames& names, RawPicture& picture,
                        absl::Status& whole) {
   const DatasetLimits& limits = context.options.limits;
   const std::string& label = picture.annotation_file;
-  LBW_ASSIGN_OR_RETURN(
-      LineReader lines,
-      LineReader::Open(context.tree, label, limits.max_text_file_bytes, limits.max_line_bytes));
+  LBW_ASSIGN_OR_RETURN(LineReader lines,
+                       LineReader::Open(context.tree, label, limits.max_text_file_bytes,
+                                        limits.max_line_bytes, context.ticker));
   while (true) {
     LBW_ASSIGN_OR_RETURN(const bool more, lines.Next());
     if (!more) return absl::OkStatus();
@@ -332,6 +198,7 @@ absl::Status ReadLabel(const ReadContext& context, const Names& names, RawPictur
 absl::Status NumberClasses(const ReadContext& context, RawDataset& raw) {
   int64_t largest = -1;
   for (const RawPicture& picture : raw.pictures) {
+    LBW_RETURN_IF_ERROR(context.ticker.Items(1 + picture.boxes.size()));
     for (const RawBox& box : picture.boxes) {
       int64_t number = 0;
       if (absl::SimpleAtoi(box.class_name, &number)) largest = std::max(largest, number);
@@ -351,10 +218,11 @@ absl::StatusOr<RawDataset> ReadYolo(const ReadContext& context) {
   RawDataset raw;
   raw.pixel_rule = PixelRule::kContinuous;
   std::set<std::string> used;
-  LBW_ASSIGN_OR_RETURN(const Names names, ReadNames(context, used));
+  LBW_ASSIGN_OR_RETURN(const YoloNames names, ReadYoloNames(context, used));
   raw.classes = names.names;
   LBW_ASSIGN_OR_RETURN(const Lists lists, ReadLists(context, used));
   for (const std::string& path : context.pictures.all()) {
+    LBW_RETURN_IF_ERROR(context.ticker.File());
     RawPicture picture;
     picture.path = path;
     picture.wanted = path;
@@ -375,6 +243,7 @@ absl::StatusOr<RawDataset> ReadYolo(const ReadContext& context) {
       absl::Status whole;
       const absl::Status read = ReadLabel(context, names, picture, whole);
       LBW_RETURN_IF_ERROR(whole);
+      LBW_RETURN_IF_ERROR(context.ticker.status());
       if (!read.ok()) {
         context.defects.Add(DefectKind::kAnnotationBroken, DefectAction::kLeftOut,
                             picture.annotation_file, base::Std(read.message()));
@@ -384,8 +253,11 @@ absl::StatusOr<RawDataset> ReadYolo(const ReadContext& context) {
     raw.pictures.push_back(std::move(picture));
   }
   for (const auto& [path, entry] : context.tree.files()) {
+    LBW_RETURN_IF_ERROR(context.ticker.Items());
     if (EndingOf(path) != "txt" || used.count(path) != 0) continue;
+    LBW_RETURN_IF_ERROR(context.ticker.File());
     NoteText(context, path);
+    LBW_RETURN_IF_ERROR(context.ticker.status());
   }
   if (raw.pictures.empty()) return BadDataset("no pictures");
   if (raw.classes.empty()) LBW_RETURN_IF_ERROR(NumberClasses(context, raw));

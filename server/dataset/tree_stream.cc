@@ -9,14 +9,15 @@
 namespace lbw::dataset {
 
 absl::StatusOr<TreeStream> TreeStream::Open(const FileTree& tree, std::string_view path,
-                                            uint64_t max_bytes) {
+                                            uint64_t max_bytes, Ticker& ticker) {
   LBW_ASSIGN_OR_RETURN(const FileTree::Entry entry, tree.Locate(path, max_bytes));
-  return TreeStream(tree, entry);
+  return TreeStream(tree, entry, ticker);
 }
 
 absl::StatusOr<std::string_view> TreeStream::Next() {
   const auto count =
       static_cast<size_t>(std::min<uint64_t>(entry_.size_bytes - offset_, kPieceBytes));
+  LBW_RETURN_IF_ERROR(ticker_->Bytes(count));
   piece_.resize(count);
   LBW_RETURN_IF_ERROR(tree_->ReadAt(
       entry_, offset_, absl::MakeSpan(reinterpret_cast<std::byte*>(piece_.data()), count)));
@@ -25,8 +26,9 @@ absl::StatusOr<std::string_view> TreeStream::Next() {
 }
 
 absl::StatusOr<LineReader> LineReader::Open(const FileTree& tree, const std::string& path,
-                                            uint64_t max_bytes, uint64_t max_line_bytes) {
-  LBW_ASSIGN_OR_RETURN(TreeStream stream, TreeStream::Open(tree, path, max_bytes));
+                                            uint64_t max_bytes, uint64_t max_line_bytes,
+                                            Ticker& ticker) {
+  LBW_ASSIGN_OR_RETURN(TreeStream stream, TreeStream::Open(tree, path, max_bytes, ticker));
   return LineReader(std::move(stream), path, max_line_bytes);
 }
 

@@ -11,23 +11,26 @@
 
 #include "absl/status/statusor.h"
 #include "dataset/file_tree.h"
+#include "dataset/ticker.h"
 
 namespace lbw::dataset {
 
 class TreeStream {
  public:
   static constexpr size_t kPieceBytes = size_t{256} << 10;
-  // tree is borrowed. Errors: those of FileTree::Locate.
+  // tree and ticker are borrowed. Errors: those of FileTree::Locate.
   static absl::StatusOr<TreeStream> Open(const FileTree& tree, std::string_view path,
-                                         uint64_t max_bytes);
+                                         uint64_t max_bytes, Ticker& ticker);
   // The next bytes, at most kPieceBytes; empty at the end. Good until the next call. Errors: the
-  // disk's.
+  // disk's, the ticker's.
   absl::StatusOr<std::string_view> Next();
 
  private:
-  TreeStream(const FileTree& tree, FileTree::Entry entry) : tree_(&tree), entry_(entry) {}
+  TreeStream(const FileTree& tree, FileTree::Entry entry, Ticker& ticker)
+      : tree_(&tree), ticker_(&ticker), entry_(entry) {}
 
   const FileTree* tree_;
+  Ticker* ticker_;
   FileTree::Entry entry_;
   uint64_t offset_ = 0;
   std::string piece_;
@@ -38,9 +41,10 @@ class LineReader {
  public:
   // Errors: those of FileTree::Locate.
   static absl::StatusOr<LineReader> Open(const FileTree& tree, const std::string& path,
-                                         uint64_t max_bytes, uint64_t max_line_bytes);
+                                         uint64_t max_bytes, uint64_t max_line_bytes,
+                                         Ticker& ticker);
   // False at the end. Errors: kInvalidArgument, LIMIT_EXCEEDED - a line longer than max_line_bytes
-  // (file, line and limit); the disk's.
+  // (file, line and limit); the stream's.
   absl::StatusOr<bool> Next();
   const std::string& line() const { return line_; }
   uint64_t number() const { return number_; }  // of the line in the file, from 1; blank ones count

@@ -24,6 +24,11 @@ bool IsLost(const absl::Status& status) {
           base::GetErrorDetails(status).reason == base::reason::kLeaseLost.text);
 }
 
+// Of a checkpoint: asking again brings its bytes back no more.
+bool IsGone(const absl::Status& status) {
+  return base::GetErrorDetails(status).reason == base::reason::kBlobGone.text;
+}
+
 // The database itself, not what it was given.
 bool MayPassLater(const absl::Status& status) {
   return MayPass(status.code()) || status.code() == absl::StatusCode::kCancelled;
@@ -245,6 +250,8 @@ void Attempt::ForgetReported() {
 }
 
 absl::Status Attempt::Commit() {
+  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobStore::Hold> hold,
+                       context_.kinds->HoldBlob(checkpoint_->sha256));
   LBW_RETURN_IF_ERROR(context_.queue->AddCheckpoint(key(), *checkpoint_));
   child_->Send(Encode(Down(Committed{checkpoint_->sha256})));
   if (context_.observer != nullptr) {
@@ -265,7 +272,7 @@ bool Attempt::Accepted(const absl::Status& status, std::string_view step) {
     snapshot_.lease_lost = true;
     return false;
   }
-  if (MayPassLater(status)) {
+  if (MayPassLater(status) && !IsGone(status)) {
     backoff_ = std::clamp(2 * backoff_, kFirstBackoff,
                           std::min(kLongestBackoff, context_.limits.lease / 6));
     retry_at_ = SteadyNow() + backoff_;
@@ -275,6 +282,8 @@ bool Attempt::Accepted(const absl::Status& status, std::string_view step) {
   // none ends the attempt with the reason.
   if (step == "checkpoint") {
     checkpoint_.reset();
+    // The job goes on from the one before; how its child ended says why.
+    if (IsGone(status) && exited_) return true;
     SayLast(ErrorLine{
         {status.code(), base::GetErrorDetails(status).reason, std::string(status.message())}});
     child_->process().Kill();

@@ -61,7 +61,8 @@ bool Kills(AttemptAction action);
 
 // What becomes of an attempt whose job could not be prepared, or got no process. kNotStarted where
 // the cause is the server's own and may pass: the lease is given back, and the attempt does not
-// count. kError, with what follows from its code, where it is the job's.
+// count (RetryLimits::max_not_begun in a row end the job). kError, with what follows from its code,
+// where it is the job's.
 Outcome NotBegun(const absl::Status& status);
 
 // The child's last word, if it had one.

@@ -88,6 +88,7 @@ struct Job {
   int64_t attempts = 0;                  // begun
   int64_t failed_attempts = 0;  // that count against max_attempts, since the last checkpoint
   int64_t lost_attempts = 0;    // in a row that do not count; they lengthen the back-off
+  int64_t not_begun = 0;        // in a row that the server could not begin; bounded
   int64_t lease_token = 0;      // of the newest lease; rises with every lease
   std::string worker;           // "" without a lease
   std::optional<absl::Time> lease_expire_time;

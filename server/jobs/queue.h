@@ -29,6 +29,7 @@
 #include "jobs/retry_policy.h"
 #include "jobs/transitions.h"
 #include "store/database.h"
+#include "store/paging.h"
 
 namespace lbw::jobs {
 
@@ -42,7 +43,8 @@ struct QueueLimits {
   int64_t max_event_bytes = int64_t{64}
                             << 10;             // a larger one is recorded as a warning in its place
   int64_t log_head_bytes = int64_t{64} << 10;  // of a job's log, kept from its beginning
-  int64_t log_tail_bytes = int64_t{960} << 10;  // and from its end
+  int64_t log_tail_bytes = int64_t{960} << 10;    // and from its end
+  size_t max_page_bytes = store::kMostPageBytes;  // of the texts that a list reads
   absl::Duration lease = absl::Seconds(30);
   absl::Duration retention = absl::Hours(24 * 30);  // of jobs that ended
   RetryLimits retry;
@@ -120,8 +122,8 @@ class Queue {
     std::vector<Job> jobs;  // newest first
     std::string next_token;
   };
-  // page_size at most 1000, 100 where it is not positive. Errors: kInvalidArgument - a token not
-  // ours.
+  // page_size at most 1000, 100 where it is not positive. A page ends early where its texts would
+  // be above max_page_bytes; it has one job at least. Errors: kInvalidArgument - a token not ours.
   virtual absl::StatusOr<Page> List(const JobFilter& filter, int page_size,
                                     std::string_view token) = 0;
   // What a job that ended FAILED or CANCELLED means to those who wait for it (a dataset that was
@@ -166,11 +168,11 @@ class Queue {
     std::string log_text;       // appended
   };
   virtual absl::Status Report(const LeaseKey& lease, const Progress& progress) = 0;
-  // The blob of the checkpoint is durable already, and the caller holds BlobStore::Access::kName
-  // since before it was. Its artifact row and reference are made here, the older ones but the
-  // newest two and the best are dropped. One that goes beyond the newest's step makes the job
-  // forget the attempts that failed or were lost. The best is the one that was told to be, or whose
-  // metric is above the best's so far.
+  // The blob of the checkpoint is durable, and the caller holds BlobStore::Access::kName since
+  // before it saw that it is there. Its artifact row and reference are made here, the older ones
+  // but the newest two and the best are dropped. One that goes beyond the newest's step makes the
+  // job forget the attempts that failed or were lost. The best is the one that was told to be, or
+  // whose metric is above the best's so far.
   virtual absl::Status AddCheckpoint(const LeaseKey& lease, const CheckpointInfo& checkpoint) = 0;
   // Ends the attempt: decides by retry_policy, writes the state, its event and the result, frees
   // the lease. apply runs in the same transaction when the outcome is a result (what the kind makes

@@ -51,6 +51,7 @@ absl::Status EndAttempt(JobRows& rows, JobRow& row, const Outcome& outcome,
   const Decision decision = Decide(job, outcome, rows.limits().retry);
   job.failed_attempts = decision.failed_attempts;
   job.lost_attempts = decision.lost_attempts;
+  job.not_begun = decision.not_begun;
   job.error = decision.error;
   if (decision.next == JobState::kSucceeded) job.result_json = std::string(result_json);
   if (decision.next == JobState::kQueued && decision.delay > absl::ZeroDuration()) {

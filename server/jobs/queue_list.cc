@@ -63,6 +63,12 @@ std::string ConditionSql(const Condition& condition, Clause& clause) {
                       clause.Place(condition.key), " AND value = ", place, ")");
 }
 
+// What of a job may be long.
+size_t TextBytes(const Job& job) {
+  return job.spec_json.size() + job.estimate_json.size() + job.progress_json.size() +
+         job.error.message.size() + job.result_json.size();
+}
+
 }  // namespace
 
 absl::StatusOr<Queue::Page> ListJobs(JobRows& rows, const JobFilter& filter,
@@ -79,14 +85,23 @@ absl::StatusOr<Queue::Page> ListJobs(JobRows& rows, const JobFilter& filter,
   // One more than asked for tells whether there is another page.
   const std::string limit = clause.Place(int64_t{page_size} + 1);
   base::StrAppend(&clause.sql, " ORDER BY create_us DESC, id DESC LIMIT ", limit);
-  LBW_ASSIGN_OR_RETURN(std::vector<JobRow> found, rows.Select(clause.sql, clause.values));
+  LBW_ASSIGN_OR_RETURN(
+      const std::vector<store::Row> ids,
+      rows.session().Execute(base::StrCat("SELECT id FROM jobs ", clause.sql), clause.values));
   Queue::Page page;
-  const bool more = found.size() > static_cast<size_t>(page_size);
-  if (more) found.pop_back();
-  for (JobRow& row : found) page.jobs.push_back(std::move(row.job));
-  if (more) {
-    const Job& last = page.jobs.back();
-    page.next_token = store::PageTokenBehind(last.create_time, last.id);
+  store::PageRoom room(rows.limits().max_page_bytes);
+  for (const store::Row& found : ids) {
+    const bool full = page.jobs.size() == static_cast<size_t>(page_size);
+    JobRow row;
+    if (!full) {
+      LBW_ASSIGN_OR_RETURN(row, rows.Load(found.Text(0)));
+    }
+    if (full || !room.Takes(TextBytes(row.job))) {
+      const Job& last = page.jobs.back();
+      page.next_token = store::PageTokenBehind(last.create_time, last.id);
+      break;
+    }
+    page.jobs.push_back(std::move(row.job));
   }
   return page;
 }

@@ -23,7 +23,7 @@ using store::Value;
   "create_us, update_us, start_us, end_us, queued_us, ready, retry_us, attempts, "            \
   "failed_attempts, lost_attempts, lease_token, worker, lease_expire_us, step, total_steps, " \
   "progress_json, checkpoint, error_code, error_reason, error_message, result_json, "         \
-  "artifacts_json, last_cursor, kept_events, log_bytes, request_digest, state_events"
+  "artifacts_json, last_cursor, kept_events, log_bytes, request_digest, state_events, not_begun"
 
 std::string Dump(const nlohmann::json& json) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -102,6 +102,7 @@ JobRow ToJob(const Row& row) {
   result.log_bytes = row.Int(at++);
   job.request_digest = row.Text(at++);
   result.state_events = row.Int(at++);
+  job.not_begun = row.Int(at++);
   return result;
 }
 
@@ -113,7 +114,7 @@ absl::Status InsertRow(Session& session, const JobRow& row) {
       .Execute(
           "INSERT INTO jobs (" LBW_JOB_COLUMNS
           ", subject) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, NULL, NULL, $10, "
-          "1, 0, 0, 0, 0, 0, '', NULL, 0, 0, '', '', 0, '', '', '', $11, 1, 1, 0, $12, 1, '')",
+          "1, 0, 0, 0, 0, 0, '', NULL, 0, 0, '', '', 0, '', '', '', $11, 1, 1, 0, $12, 1, 0, '')",
           {job.id, job.kind, std::string(Name(job.state)), job.submitter, request_id,
            int64_t{job.priority}, job.spec_json, Dump(nlohmann::json(job.labels)),
            job.estimate_json, create_us, Dump(nlohmann::json(row.artifacts)), job.request_digest})
@@ -186,7 +187,7 @@ absl::Status UpdateRow(Session& session, const JobRow& row) {
           "ready = $7, retry_us = $8, attempts = $9, failed_attempts = $10, lost_attempts = $11, "
           "lease_token = $12, worker = $13, lease_expire_us = $14, error_code = $15, "
           "error_reason = $16, error_message = $17, result_json = $18, last_cursor = $19, "
-          "kept_events = $20, state_events = $21 WHERE id = $1",
+          "kept_events = $20, state_events = $21, not_begun = $22 WHERE id = $1",
           {job.id,
            std::string(Name(job.state)),
            absl::ToUnixMicros(job.update_time),
@@ -207,7 +208,8 @@ absl::Status UpdateRow(Session& session, const JobRow& row) {
            job.result_json,
            job.last_cursor,
            row.kept_events,
-           row.state_events})
+           row.state_events,
+           job.not_begun})
       .status();
 }
 

@@ -81,6 +81,18 @@ JobError Exhausted(JobError last, Kind kind, int64_t attempts) {
   return last;
 }
 
+JobError NeverBegun(const JobError& last, int64_t times) {
+  return Made(last.code, base::reason::kAttemptsExhausted,
+              base::StrCat("it could not be begun ", times,
+                           " times in a row, the last time with: ", last.message));
+}
+
+// One that was lost may have been begun or not.
+int64_t NotBegun(const Job& job, Kind kind) {
+  if (kind == Kind::kNotStarted) return job.not_begun + 1;
+  return kind == Kind::kLost ? job.not_begun : 0;
+}
+
 uint64_t Hash(const Job& job) {
   // FNV-1a, then a finaliser so that consecutive attempts differ in every bit (MurmurHash3's).
   uint64_t hash = 14695981039346656037U;
@@ -127,6 +139,7 @@ Decision Decide(const Job& job, const Outcome& outcome, const RetryLimits& limit
   Decision decision;
   decision.failed_attempts = job.failed_attempts + (weight == Weight::kCounts ? 1 : 0);
   decision.lost_attempts = job.lost_attempts + (weight == Weight::kBacksOff ? 1 : 0);
+  decision.not_begun = NotBegun(job, outcome.kind);
   decision.error = ErrorOf(job, outcome);
   if (outcome.kind == Kind::kResult) {
     decision.next = JobState::kSucceeded;
@@ -144,6 +157,11 @@ Decision Decide(const Job& job, const Outcome& outcome, const RetryLimits& limit
   if (weight == Weight::kCounts && decision.failed_attempts >= limits.max_attempts) {
     decision.next = JobState::kFailed;
     decision.error = Exhausted(std::move(decision.error), outcome.kind, decision.failed_attempts);
+    return decision;
+  }
+  if (outcome.kind == Kind::kNotStarted && decision.not_begun >= limits.max_not_begun) {
+    decision.next = JobState::kFailed;
+    decision.error = NeverBegun(outcome.error, decision.not_begun);
     return decision;
   }
   if (decision.next == JobState::kQueued && weight != Weight::kNothing) {

@@ -4,8 +4,9 @@
 // Counts:   an attempt that ended by itself (error that may pass, crash, stall) or by running out
 //           of memory counts; max_attempts of them in a row without a new checkpoint end the job.
 //           One that was lost with its worker, or to a SIGKILL from outside, or that the server
-//           could not begin, does not count, but backs off. One that gave its lease back (stop)
-//           neither counts nor backs off.
+//           could not begin, does not count, but backs off; max_not_begun of the latter in a row
+//           end the job too (what is lost in between changes nothing). One that gave its lease back
+//           (stop) neither counts nor backs off.
 // Back-off: base * 2^(n-1), at most max, where n = attempts in a row that failed or did not count,
 //           times 0.75..1.25 by a hash of job id and attempt, so that jobs do not come back as one.
 #ifndef LBW_JOBS_RETRY_POLICY_H_
@@ -21,6 +22,7 @@ namespace lbw::jobs {
 
 struct RetryLimits {
   int64_t max_attempts = 5;
+  int64_t max_not_begun = 20;  // an hour, with these back-offs
   absl::Duration backoff_base = absl::Seconds(2);
   absl::Duration backoff_max = absl::Minutes(5);
 };
@@ -51,6 +53,7 @@ struct Decision {
   absl::Duration delay;  // QUEUED: not before now + delay
   int64_t failed_attempts = 0;
   int64_t lost_attempts = 0;
+  int64_t not_begun = 0;
   JobError error;
 };
 

@@ -34,6 +34,12 @@ class JobKinds {
   // Keeps the blobs that Apply makes rows for from being unlinked: taken before its transaction,
   // held until that has ended. nullptr where there is nothing to hold.
   virtual std::unique_ptr<store::BlobStore::Hold> HoldBlobs() { return nullptr; }
+  // The same for the blob of a checkpoint, until its row is there: its child, which held it, may
+  // have ended meanwhile. Errors: kUnavailable, BLOB_GONE - it was unlinked; the store's.
+  virtual absl::StatusOr<std::unique_ptr<store::BlobStore::Hold>> HoldBlob(
+      std::string_view /*sha256*/) {
+    return nullptr;
+  }
   // The job ended FAILED or CANCELLED: the same for what waits on it (a dataset becomes FAILED).
   virtual absl::Status ApplyFailure(store::Session& session, const Job& job) = 0;
 };

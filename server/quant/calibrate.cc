@@ -17,6 +17,7 @@ namespace lbw::quant {
 namespace {
 
 constexpr int64_t kRowsABlock = 8;
+constexpr int64_t kRowsATarget = 512;
 
 base::Error BadOption(std::string_view name, std::string_view value, std::string_view limit) {
   return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadOptions,
@@ -43,64 +44,100 @@ bool IsDead(absl::Span<const float> row) {
   return std::all_of(row.begin(), row.end(), [](float w) { return std::fabs(w) < kDeadBelow; });
 }
 
-// H + lambda I, and its factor.
+bool AllFinite(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+}
+
+// Whether H has something to go by.
+Plain SignalOf(const Gram& gram) {
+  const auto n = static_cast<size_t>(gram.columns);
+  double trace = 0;
+  double square = 0;
+  for (size_t j = 0; j < n; ++j) {
+    trace += gram.h[j * (n + 1)];
+    square += gram.mean_quantized[j] * gram.mean_quantized[j];
+  }
+  if (gram.samples == 0) return Plain::kNoSignal;
+  const bool finite = std::isfinite(trace) && AllFinite(gram.mean_quantized) &&
+                      AllFinite(gram.mean_float) && AllFinite(gram.g);
+  if (!finite) return Plain::kNotFinite;
+  // A layer before may leave a constant the rounding of its own sums, some 1e-14 of its square.
+  return trace > 1e-12 * square && trace > 0 ? Plain::kNo : Plain::kNoSignal;
+}
+
+// H + lambda I.
 struct Damped {
-  std::vector<double> h;
-  std::vector<double> g;
+  double lambda = 0;
   std::vector<double> factor;
   bool good = false;
 };
 
+SolveThreads ThreadsOf(const CalibrateOptions& options) {
+  return {options.isa, options.max_threads, options.keep_going};
+}
+
 // With ten times the damping each time it cannot be factored.
-Damped Damp(const Gram& gram, const CalibrateOptions& options) {
-  Damped damped;
+absl::StatusOr<Damped> Damp(const Gram& gram, const CalibrateOptions& options) {
   const auto n = static_cast<size_t>(gram.columns);
   double trace = 0;
-  for (size_t j = 0; j < n; ++j) trace += gram.h[j * n + j];
-  // Rounding may leave a constant input a variance of some 1e-16 of its square: that is no signal.
-  double square = 0;
-  for (size_t j = 0; j < n; ++j) square += gram.mean_quantized[j] * gram.mean_quantized[j];
-  if (gram.samples == 0 || !(trace > 1e-12 * square) || !(trace > 0)) return damped;
+  for (size_t j = 0; j < n; ++j) trace += gram.h[j * (n + 1)];
   constexpr int kTries = 4;
-  double lambda = options.damping * trace / static_cast<double>(n);
-  for (int attempt = 0; attempt < kTries; ++attempt, lambda *= 10) {
-    damped.h = gram.h;
-    damped.g = gram.g;
-    for (size_t j = 0; j < n; ++j) {
-      damped.h[j * n + j] += lambda;
-      damped.g[j * n + j] += lambda;
-    }
-    damped.factor = damped.h;
-    damped.good =
-        Cholesky(absl::MakeSpan(damped.factor), gram.columns, {options.isa, options.max_threads});
-    if (damped.good) return damped;
+  Damped damped;
+  damped.lambda = options.damping * trace / static_cast<double>(n);
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    if (attempt > 0) damped.lambda *= 10;
+    damped.factor = gram.h;
+    for (size_t j = 0; j < n; ++j) damped.factor[j * (n + 1)] += damped.lambda;
+    LBW_ASSIGN_OR_RETURN(damped.good,
+                         Cholesky(absl::MakeSpan(damped.factor), gram.columns, ThreadsOf(options)));
+    if (damped.good) break;
   }
   return damped;
 }
 
-// Wt = Wf G inverse(H).
-std::vector<double> Target(absl::Span<const float> weights, const Gram& gram, const Damped& damped,
-                           const CalibrateOptions& options) {
+// Wf (G + lambda I).
+std::vector<double> Mixed(absl::Span<const float> weights, const Gram& gram, double lambda,
+                          const CalibrateOptions& options) {
   const int64_t n = gram.columns;
   const int64_t rows = static_cast<int64_t>(weights.size()) / n;
-  const std::vector<double> wide(weights.begin(), weights.end());
-  std::vector<double> target(weights.size(), 0.0);
-  const LinearKernels& kernels = KernelsFor(options.isa);
+  std::vector<double> out(weights.size(), 0.0);
   ParallelFor((rows + kRowsABlock - 1) / kRowsABlock, options.max_threads, [&](int64_t block) {
+    const int64_t first = block * kRowsABlock;
+    const int64_t count = std::min(kRowsABlock, rows - first);
+    const absl::Span<const float> own =
+        weights.subspan(static_cast<size_t>(first * n), static_cast<size_t>(count * n));
+    const std::vector<double> wide(own.begin(), own.end());
     OuterSum<double> sum;
-    sum.m = std::min(kRowsABlock, rows - block * kRowsABlock);
+    sum.m = count;
     sum.n = n;
     sum.depth = n;
-    sum.a = wide.data() + block * kRowsABlock * n;
+    sum.a = wide.data();
     sum.a_stride_i = n;
     sum.a_stride_k = 1;
-    sum.b = damped.g.data();
+    sum.b = gram.g.data();
     sum.b_stride = n;
-    sum.c = target.data() + block * kRowsABlock * n;
+    sum.c = out.data() + first * n;
     sum.c_stride = n;
-    kernels.outer_f64(sum);
+    KernelsFor(options.isa).outer_f64(sum);
+    for (size_t i = 0; i < wide.size(); ++i) sum.c[i] += lambda * wide[i];
   });
-  SolveRows(damped.factor, n, absl::MakeSpan(target), {options.isa, options.max_threads});
+  return out;
+}
+
+// Wt = Wf G inverse(H), so many rows at a time that float64 of them all is never kept.
+absl::StatusOr<std::vector<float>> Target(absl::Span<const float> weights, const Gram& gram,
+                                          const Damped& damped, const CalibrateOptions& options) {
+  const auto n = static_cast<size_t>(gram.columns);
+  const size_t step = n * static_cast<size_t>(kRowsATarget);
+  std::vector<float> target;
+  target.reserve(weights.size());
+  for (size_t at = 0; at < weights.size(); at += step) {
+    if (options.keep_going) LBW_RETURN_IF_ERROR(options.keep_going());
+    std::vector<double> rows = Mixed(weights.subspan(at, step), gram, damped.lambda, options);
+    LBW_RETURN_IF_ERROR(
+        SolveRows(damped.factor, gram.columns, absl::MakeSpan(rows), ThreadsOf(options)));
+    target.insert(target.end(), rows.begin(), rows.end());
+  }
   return target;
 }
 
@@ -236,12 +273,50 @@ void SolveRowsOf(const Problem& problem, int64_t first, int64_t count, Calibrate
   for (size_t i = 0; i < alive.size(); ++i) Keep(problem, alive[i], solved[i], out);
 }
 
+// What RowProblem borrows.
+struct RowMatrix {
+  std::vector<float> h;
+  std::vector<int32_t> order;
+};
+
+// The target, and H for the rows; or why there is none.
+absl::StatusOr<Plain> Prepare(Problem& problem, RowMatrix& matrix) {
+  const Gram& gram = problem.gram;
+  if (const Plain plain = SignalOf(gram); plain != Plain::kNo) return plain;
+  double lambda = 0;
+  {
+    LBW_ASSIGN_OR_RETURN(const Damped damped, Damp(gram, problem.options));
+    if (!damped.good) return Plain::kNotFactored;
+    LBW_ASSIGN_OR_RETURN(problem.target, Target(problem.weights, gram, damped, problem.options));
+    lambda = damped.lambda;
+  }  // the factor's room is needed
+  // A target beyond float32 (weights of 1e30 behind inputs of 1e-30) has no place on the grid.
+  if (FirstNonFinite(problem.target) >= 0) {
+    problem.target.clear();
+    return Plain::kBeyondFloat;
+  }
+  const auto n = static_cast<size_t>(gram.columns);
+  matrix.h.assign(gram.h.begin(), gram.h.end());
+  for (size_t j = 0; j < n; ++j) {
+    matrix.h[j * (n + 1)] = static_cast<float>(gram.h[j * (n + 1)] + lambda);
+  }
+  matrix.order.resize(n);
+  std::iota(matrix.order.begin(), matrix.order.end(), 0);
+  std::stable_sort(matrix.order.begin(), matrix.order.end(), [&](int32_t a, int32_t b) {
+    return gram.h[static_cast<size_t>(a) * (n + 1)] > gram.h[static_cast<size_t>(b) * (n + 1)];
+  });
+  problem.rows.h = matrix.h.data();
+  problem.rows.order = matrix.order.data();
+  return Plain::kNo;
+}
+
 }  // namespace
 
 absl::StatusOr<CalibratedRows> CalibrateRows(absl::Span<const float> weights, const Gram& gram,
                                              absl::Span<const double> output_power,
                                              const CalibrateOptions& options) {
   LBW_RETURN_IF_ERROR(CheckOptions(options));
+  LBW_CHECK(gram.moments == Moments::kAll);
   LBW_CHECK(gram.columns > 0 && static_cast<int64_t>(weights.size()) % gram.columns == 0);
   const auto n = static_cast<size_t>(gram.columns);
   const size_t rows = weights.size() / n;
@@ -267,33 +342,16 @@ absl::StatusOr<CalibratedRows> CalibrateRows(absl::Span<const float> weights, co
   problem.rows.magnitudes = MagnitudeCount(options.bits, options.code_book);
   problem.rows.sweeps = options.sweeps;
   problem.rows.scale = options.scale;
-  std::vector<float> h;
-  std::vector<int32_t> order(n);
-  const Damped damped = Damp(gram, options);
-  out.plain = !damped.good;
-  if (damped.good) {
-    const std::vector<double> target = Target(weights, gram, damped, options);
-    problem.target.assign(target.begin(), target.end());
-    h.assign(damped.h.begin(), damped.h.end());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-      return damped.h[static_cast<size_t>(a) * (n + 1)] >
-             damped.h[static_cast<size_t>(b) * (n + 1)];
-    });
-    problem.rows.h = h.data();
-    problem.rows.order = order.data();
-    // A target beyond float32 (weights of 1e30 behind inputs of 1e-30) has no place on the grid.
-    if (FirstNonFinite(problem.target) >= 0) {
-      problem.target.clear();
-      out.plain = true;
-    }
-  }
+  RowMatrix matrix;
+  LBW_ASSIGN_OR_RETURN(out.plain, Prepare(problem, matrix));
   const auto count = static_cast<int64_t>(rows);
-  ParallelFor((count + kRowsABlock - 1) / kRowsABlock, options.max_threads, [&](int64_t block) {
-    const int64_t first = block * kRowsABlock;
-    SolveRowsOf(problem, first, std::min(kRowsABlock, count - first), out);
-    Judge(problem, first, std::min(kRowsABlock, count - first), out);
-  });
+  LBW_RETURN_IF_ERROR(
+      ParallelWhile((count + kRowsABlock - 1) / kRowsABlock, options.max_threads,
+                    options.keep_going, [&](int64_t block) {
+                      const int64_t first = block * kRowsABlock;
+                      SolveRowsOf(problem, first, std::min(kRowsABlock, count - first), out);
+                      Judge(problem, first, std::min(kRowsABlock, count - first), out);
+                    }));
   return out;
 }
 

@@ -9,7 +9,7 @@
 //            exponent of Wt and one to either side; the least error wins.
 //            Real scales (ScaleKind::kReal, 2 bits): nine starts v = 2^(s0 + j/4), j = -5..3, four
 //            times one sweep and v *= (Q H Wt') / (Q H Q'), clamped to [1/4, 4].
-//            Bias: b' = b + Wf mf - Q mq.
+//            Bias: b' = b + Wf mf - Q mq. An input without variance keeps its weights' own target.
 // Source:    A. Zhang et al., "COMQ: A Backpropagation-Free Algorithm for Post-Training
 //            Quantization", arXiv 2403.07134 (2024), on a power-of-two grid; the corrected target,
 //            the exponent search and the real scale are ours.
@@ -26,6 +26,7 @@
 #include "quant/gram.h"
 #include "quant/grid.h"
 #include "quant/kernels/linear.h"
+#include "quant/parallel.h"
 #include "quant/quantize.h"
 
 namespace lbw::quant {
@@ -40,7 +41,25 @@ struct CalibrateOptions {
   int sweeps = 3;  // of kPowerOfTwo; 1..100
   int max_threads = 1;
   Isa isa = BestIsa();
+  // Asked between blocks of rows and of columns, on the calling thread; what it allows changes no
+  // bit.
+  KeepGoing keep_going = {};
 };
+
+// Why rows were projected plainly. The bias change holds all the same where the means are finite.
+enum class Plain : uint8_t {
+  kNo,
+  kNoSignal,     // no samples, or inputs that never change
+  kNotFinite,    // sums of the inputs are not
+  kNotFactored,  // H is not definite even with much damping
+  kBeyondFloat,  // the target is
+};
+
+// What the sums of a group and its solver take at a time, beside what belongs to the rows.
+constexpr uint64_t CalibrationBytes(int64_t columns) {
+  const auto n = static_cast<uint64_t>(columns);
+  return 24 * n * n;  // H, G and the factor of H, which H in float32 then takes the room of
+}
 
 // Rows of one group of a layer, [rows, columns]; every row has its own exponent.
 struct CalibratedRows {
@@ -57,18 +76,17 @@ struct CalibratedRows {
   std::vector<double> output_power;
   // Rows with all |w| < 1e-12: projected plainly.
   int64_t dead_rows = 0;
-  // H carries no signal, or could not be factored even with much damping: every row was projected
-  // plainly. The bias change holds all the same.
-  bool plain = false;
+  Plain plain = Plain::kNo;
 };
 
 // weights        [rows, columns] f32, finite, borrowed: Wf.
-// gram           of the same columns.
+// gram           of the same columns, Moments::kAll.
 // output_power   [rows] or empty: mean square of Wf xf about its mean. It makes the errors exact;
 //                without it they are relative to the target's own.
 // Errors:        kInvalidArgument - BAD_OPTIONS (names option, value and limit), NON_FINITE (names
-//                the first bad element).
-// Cost:          O(columns^3 + rows * columns^2), 24 * columns^2 bytes.
+//                the first bad element); keep_going's.
+// Cost:          O(columns^3 + rows * columns^2). Memory: CalibrationBytes, of which 16 * columns^2
+//                are the gram's; 5 bytes an element of the rows, 48 * columns a thread and row.
 absl::StatusOr<CalibratedRows> CalibrateRows(absl::Span<const float> weights, const Gram& gram,
                                              absl::Span<const double> output_power,
                                              const CalibrateOptions& options);
@@ -79,7 +97,8 @@ struct RowErrors {
   std::vector<double> error;        // [rows]
   std::vector<double> bias_change;  // [rows]
 };
-// weights, values [rows, columns]; output_power [rows] or empty.
+// weights, values [rows, columns]; output_power [rows] or empty. With Moments::kDiagonal errors are
+// estimates: of inputs that go together in nothing and are the float network's.
 RowErrors MeasureRows(absl::Span<const float> weights, absl::Span<const float> values,
                       const Gram& gram, absl::Span<const double> output_power);
 

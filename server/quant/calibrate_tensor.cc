@@ -22,6 +22,14 @@ double Form(absl::Span<const double> x, const std::vector<double>& a, absl::Span
   return total;
 }
 
+// The same where only the diagonal is known: sum of h_j (w_j - q_j)^2.
+double Spread(absl::Span<const double> w, absl::Span<const double> q,
+              const std::vector<double>& diagonal) {
+  double total = 0;
+  for (size_t j = 0; j < w.size(); ++j) total += diagonal[j] * (w[j] - q[j]) * (w[j] - q[j]);
+  return total;
+}
+
 double Dot(absl::Span<const double> x, const std::vector<double>& y) {
   double total = 0;
   for (size_t j = 0; j < x.size(); ++j) total += x[j] * y[j];
@@ -44,7 +52,10 @@ RowErrors MeasureRows(absl::Span<const float> weights, absl::Span<const float> v
     const std::vector<double> q(values.begin() + first,
                                 values.begin() + first + static_cast<std::ptrdiff_t>(n));
     const double power = output_power.empty() ? 0.0 : output_power[r];
-    out.error.push_back(std::max(0.0, power - 2 * Form(w, gram.g, q) + Form(q, gram.h, q)));
+    const double error = gram.moments == Moments::kDiagonal
+                             ? Spread(w, q, gram.h)
+                             : power - 2 * Form(w, gram.g, q) + Form(q, gram.h, q);
+    out.error.push_back(std::max(0.0, error));
     out.bias_change.push_back(Dot(w, gram.mean_float) - Dot(q, gram.mean_quantized));
   }
   return out;

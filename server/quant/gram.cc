@@ -1,6 +1,7 @@
 #include "quant/gram.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/status.h"
 #include "quant/parallel.h"
@@ -50,13 +51,34 @@ void AddColumns(const float* rows, int64_t samples, std::vector<double>& sums) {
   }
 }
 
+// What a chunk differs from a sample by.
+std::vector<float> Without(const std::vector<float>& pilot, const float* rows, int64_t samples) {
+  const size_t columns = pilot.size();
+  std::vector<float> out(static_cast<size_t>(samples) * columns);
+  for (size_t at = 0; at < out.size(); at += columns) {
+    for (size_t j = 0; j < columns; ++j) out[at + j] = rows[at + j] - pilot[j];
+  }
+  return out;
+}
+
+void AddSquares(const float* rows, int64_t samples, std::vector<double>& sums) {
+  const size_t columns = sums.size();
+  for (size_t at = 0; at < static_cast<size_t>(samples) * columns; at += columns) {
+    for (size_t j = 0; j < columns; ++j) {
+      const auto x = static_cast<double>(rows[at + j]);
+      sums[j] += x * x;
+    }
+  }
+}
+
 }  // namespace
 
-GramSums::GramSums(int64_t columns, Isa isa)
+GramSums::GramSums(int64_t columns, Isa isa, Moments moments)
     : columns_(columns),
       kernels_(KernelsFor(isa)),
-      h_(static_cast<size_t>(columns * columns), 0.0),
-      g_(static_cast<size_t>(columns * columns), 0.0),
+      moments_(moments),
+      h_(static_cast<size_t>(moments == Moments::kAll ? columns * columns : columns), 0.0),
+      g_(static_cast<size_t>(moments == Moments::kAll ? columns * columns : 0), 0.0),
       sum_quantized_(static_cast<size_t>(columns), 0.0),
       sum_float_(static_cast<size_t>(columns), 0.0) {
   LBW_CHECK(columns >= 1);
@@ -67,6 +89,10 @@ void GramSums::Add(absl::Span<const float> quantized, absl::Span<const float> fl
   LBW_CHECK(quantized.size() == floating.size());
   LBW_CHECK(quantized.size() % static_cast<size_t>(columns_) == 0);
   const int64_t samples = static_cast<int64_t>(quantized.size()) / columns_;
+  if (samples > 0 && pilot_quantized_.empty()) {
+    pilot_quantized_.assign(quantized.begin(), quantized.begin() + columns_);
+    pilot_float_.assign(floating.begin(), floating.begin() + columns_);
+  }
   for (int64_t first = 0; first < samples; first += kChunkSamples) {
     AddChunk({quantized.data() + first * columns_, floating.data() + first * columns_,
               std::min(kChunkSamples, samples - first)},
@@ -75,6 +101,22 @@ void GramSums::Add(absl::Span<const float> quantized, absl::Span<const float> fl
 }
 
 void GramSums::AddChunk(const Chunk& chunk, int max_threads) {
+  const bool same = chunk.quantized == chunk.floating && pilot_quantized_ == pilot_float_;
+  const std::vector<float> quantized = Without(pilot_quantized_, chunk.quantized, chunk.samples);
+  std::vector<float> own;
+  if (!same) own = Without(pilot_float_, chunk.floating, chunk.samples);
+  const float* const floating = same ? quantized.data() : own.data();
+  if (moments_ == Moments::kAll) {
+    AddTiles({quantized.data(), floating, chunk.samples}, max_threads);
+  } else {
+    AddSquares(quantized.data(), chunk.samples, h_);
+  }
+  AddColumns(quantized.data(), chunk.samples, sum_quantized_);
+  AddColumns(floating, chunk.samples, sum_float_);
+  samples_ += chunk.samples;
+}
+
+void GramSums::AddTiles(const Chunk& chunk, int max_threads) {
   const int64_t tiles = (columns_ + kTile - 1) / kTile;
   const bool same = chunk.quantized == chunk.floating;
   ParallelFor(tiles * tiles, max_threads, [&](int64_t index) {
@@ -97,36 +139,49 @@ void GramSums::AddChunk(const Chunk& chunk, int max_threads) {
       }
     }
   });
-  AddColumns(chunk.quantized, chunk.samples, sum_quantized_);
-  AddColumns(chunk.floating, chunk.samples, sum_float_);
-  samples_ += chunk.samples;
 }
 
-Gram GramSums::Finish() const {
+Gram GramSums::Finish() const& {
+  GramSums copy(*this);
+  return std::move(copy).Finish();
+}
+
+Gram GramSums::Finish() && {
   Gram gram;
   gram.columns = columns_;
   gram.samples = samples_;
-  gram.h.assign(h_.size(), 0.0);
-  gram.g.assign(g_.size(), 0.0);
-  gram.mean_quantized.assign(sum_quantized_.size(), 0.0);
-  gram.mean_float.assign(sum_float_.size(), 0.0);
+  gram.moments = moments_;
+  gram.h = std::move(h_);
+  gram.g = std::move(g_);
+  gram.mean_quantized = std::move(sum_quantized_);
+  gram.mean_float = std::move(sum_float_);
   if (samples_ == 0) return gram;
   const double scale = 1.0 / static_cast<double>(samples_);
-  for (size_t j = 0; j < sum_quantized_.size(); ++j) {
-    gram.mean_quantized[j] = sum_quantized_[j] * scale;
-    gram.mean_float[j] = sum_float_[j] * scale;
-  }
-  for (int64_t i = 0; i < columns_; ++i) {
-    for (int64_t j = 0; j < columns_; ++j) {
-      const auto at = static_cast<size_t>(i * columns_ + j);
-      // Tiles above the diagonal were not summed; those on it were, whole.
-      const bool summed = j / kTile <= i / kTile;
-      const size_t from = summed ? at : static_cast<size_t>(j * columns_ + i);
-      const auto row = static_cast<size_t>(i);
-      const auto column = static_cast<size_t>(j);
-      gram.h[at] = h_[from] * scale - gram.mean_quantized[row] * gram.mean_quantized[column];
-      gram.g[at] = g_[at] * scale - gram.mean_float[row] * gram.mean_quantized[column];
+  std::vector<double>& mean_quantized = gram.mean_quantized;
+  std::vector<double>& mean_float = gram.mean_float;
+  for (double& mean : mean_quantized) mean *= scale;
+  for (double& mean : mean_float) mean *= scale;
+  const auto n = static_cast<size_t>(columns_);
+  if (moments_ == Moments::kDiagonal) {
+    for (size_t j = 0; j < n; ++j) {
+      gram.h[j] = gram.h[j] * scale - mean_quantized[j] * mean_quantized[j];
     }
+  } else {
+    constexpr auto kSide = static_cast<size_t>(kTile);
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t j = 0; j < n; ++j) {
+        const size_t at = i * n + j;
+        gram.g[at] = gram.g[at] * scale - mean_float[i] * mean_quantized[j];
+        // Tiles above the diagonal were not summed; those on it were, whole.
+        if (j / kSide > i / kSide) continue;
+        gram.h[at] = gram.h[at] * scale - mean_quantized[i] * mean_quantized[j];
+        if (j / kSide < i / kSide) gram.h[j * n + i] = gram.h[at];
+      }
+    }
+  }
+  for (size_t j = 0; j < n; ++j) {
+    mean_quantized[j] += static_cast<double>(pilot_quantized_[j]);
+    mean_float[j] += static_cast<double>(pilot_float_[j]);
   }
   return gram;
 }

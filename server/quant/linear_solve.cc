@@ -61,11 +61,12 @@ std::vector<double> Transposed(const double* factor, int64_t n, int64_t first_ro
 
 }  // namespace
 
-bool Cholesky(absl::Span<double> h, int64_t n, const SolveThreads& threads) {
+absl::StatusOr<bool> Cholesky(absl::Span<double> h, int64_t n, const SolveThreads& threads) {
   LBW_CHECK(static_cast<int64_t>(h.size()) == n * n);
   const LinearKernels& kernels = KernelsFor(threads.isa);
   double* const data = h.data();
   for (int64_t first = 0; first < n; first += kBlock) {
+    if (threads.keep_going) LBW_RETURN_IF_ERROR(threads.keep_going());
     const int64_t size = std::min(kBlock, n - first);
     if (!FactorBlock(data, n, first, size)) return false;
     const int64_t below = first + size;
@@ -98,8 +99,8 @@ bool Cholesky(absl::Span<double> h, int64_t n, const SolveThreads& threads) {
   return true;
 }
 
-void SolveRows(absl::Span<const double> factor, int64_t n, absl::Span<double> z,
-               const SolveThreads& threads) {
+absl::Status SolveRows(absl::Span<const double> factor, int64_t n, absl::Span<double> z,
+                       const SolveThreads& threads) {
   LBW_CHECK(static_cast<int64_t>(factor.size()) == n * n);
   LBW_CHECK(n > 0 && static_cast<int64_t>(z.size()) % n == 0);
   const LinearKernels& kernels = KernelsFor(threads.isa);
@@ -135,6 +136,7 @@ void SolveRows(absl::Span<const double> factor, int64_t n, absl::Span<double> z,
     for (int64_t r = piece * kRowsAPiece; r < end; ++r) work(z.data() + r * n);
   };
   for (int64_t first = 0; first < n; first += kBlock) {
+    if (threads.keep_going) LBW_RETURN_IF_ERROR(threads.keep_going());
     const int64_t size = std::min(kBlock, n - first);
     const std::vector<double> b = Transposed(l, n, first, size, 0, first);
     ParallelFor(pieces, threads.max_threads, [&](int64_t piece) {
@@ -143,6 +145,7 @@ void SolveRows(absl::Span<const double> factor, int64_t n, absl::Span<double> z,
     });
   }
   for (int64_t first = (n - 1) / kBlock * kBlock; first >= 0; first -= kBlock) {
+    if (threads.keep_going) LBW_RETURN_IF_ERROR(threads.keep_going());
     const int64_t size = std::min(kBlock, n - first);
     const int64_t done = first + size;
     ParallelFor(pieces, threads.max_threads, [&](int64_t piece) {
@@ -150,6 +153,7 @@ void SolveRows(absl::Span<const double> factor, int64_t n, absl::Span<double> z,
       each_row(piece, [&](double* row) { BackwardRow(l, n, first, size, row); });
     });
   }
+  return absl::OkStatus();
 }
 
 }  // namespace lbw::quant

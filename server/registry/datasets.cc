@@ -188,21 +188,29 @@ absl::StatusOr<Dataset> DatabaseDatasets::RequireReady(std::string_view name) {
 
 absl::StatusOr<Datasets::Page> DatabaseDatasets::List(int page_size, std::string_view token) {
   if (!token.empty() && !base::IsValidName(token)) return store::BadPageToken();
-  const int limit = store::PageLimit(page_size);
+  const int64_t limit = store::PageLimit(page_size);
   Page page;
   LBW_RETURN_IF_ERROR(database_.Transaction([&](Session& session) -> absl::Status {
     page = Page();
-    LBW_ASSIGN_OR_RETURN(const std::vector<Row> rows,
-                         session.Execute("SELECT " LBW_DATASET_COLUMNS
-                                         " FROM datasets WHERE name > $1 ORDER BY name LIMIT $2",
-                                         {std::string(token), int64_t{limit} + 1}));
-    for (const Row& row : rows) page.datasets.push_back(ToDataset(row));
+    LBW_ASSIGN_OR_RETURN(
+        const std::vector<Row> names,
+        session.Execute("SELECT name FROM datasets WHERE name > $1 ORDER BY name LIMIT $2",
+                        {std::string(token), limit + 1}));
+    store::PageRoom room(limits_.max_page_bytes);
+    for (const Row& row : names) {
+      const bool full = page.datasets.size() == static_cast<size_t>(limit);
+      Dataset dataset;
+      if (!full) {
+        LBW_ASSIGN_OR_RETURN(dataset, Read(session, row.Text(0), Texts::kSummary));
+      }
+      if (full || !room.Takes(dataset.summary_json.size() + dataset.error.size())) {
+        page.next_token = page.datasets.back().name;
+        break;
+      }
+      page.datasets.push_back(std::move(dataset));
+    }
     return absl::OkStatus();
   }));
-  if (page.datasets.size() > static_cast<size_t>(limit)) {
-    page.datasets.pop_back();
-    page.next_token = page.datasets.back().name;
-  }
   return page;
 }
 

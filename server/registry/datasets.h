@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "store/database.h"
+#include "store/paging.h"
 
 namespace lbw::registry {
 
@@ -38,6 +39,7 @@ struct Dataset {
 struct DatasetLimits {
   int64_t max_datasets = 10'000;
   size_t max_text_bytes = size_t{64} << 20;
+  size_t max_page_bytes = store::kMostPageBytes;  // of the texts that a list reads
 };
 
 class Datasets {
@@ -70,6 +72,9 @@ class Datasets {
     std::vector<Dataset> datasets;  // by name, without defects_json
     std::string next_token;
   };
+  // page_size at most 1000, 100 where it is not positive. A page ends early where its texts would
+  // be above max_page_bytes; it has one dataset at least. Errors: kInvalidArgument - a token not
+  // ours.
   virtual absl::StatusOr<Page> List(int page_size, std::string_view token) = 0;
   // check runs in the same transaction, before anything is removed, with the dataset as it stands;
   // may be empty. Errors: kNotFound; check's.

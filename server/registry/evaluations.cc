@@ -26,7 +26,24 @@ Evaluation WithSummary(const Row& row) {
   return evaluation;
 }
 
-// The page's statement and what it is asked with.
+// One after the other, until the next has no room. True where all had.
+absl::StatusOr<bool> ReadSummaries(Session& session, absl::Span<const Row> ids, size_t most_bytes,
+                                   std::vector<Evaluation>& evaluations) {
+  store::PageRoom room(most_bytes);
+  for (const Row& id : ids) {
+    LBW_ASSIGN_OR_RETURN(const std::vector<Row> rows,
+                         session.Execute("SELECT " LBW_EVALUATION_FIGURES
+                                         ", summary_json FROM evaluations WHERE id = $1",
+                                         {id.Text(0)}));
+    LBW_CHECK(rows.size() == 1);  // of one transaction
+    Evaluation evaluation = WithSummary(rows.front());
+    if (!room.Takes(evaluation.summary_json.size() + evaluation.options_json.size())) return false;
+    evaluations.push_back(std::move(evaluation));
+  }
+  return true;
+}
+
+// The statement of a page's ids and what it is asked with.
 struct Asked {
   std::string sql;
   std::vector<Value> parameters;
@@ -40,9 +57,8 @@ struct Asked {
 Asked PageStatement(const Evaluations::Query& query, const store::TimePlace& place, int64_t limit) {
   Asked asked;
   const std::string before = asked.Parameter(place.create_us);
-  asked.sql = base::StrCat("SELECT " LBW_EVALUATION_FIGURES
-                           ", summary_json FROM evaluations WHERE (create_us < ",
-                           before, " OR (create_us = ", before, " AND id < ");
+  asked.sql = base::StrCat("SELECT id FROM evaluations WHERE (create_us < ", before,
+                           " OR (create_us = ", before, " AND id < ");
   base::StrAppend(&asked.sql, asked.Parameter(place.id), "))");
   if (!query.model.empty())
     base::StrAppend(&asked.sql, " AND model = ", asked.Parameter(query.model));
@@ -56,7 +72,8 @@ Asked PageStatement(const Evaluations::Query& query, const store::TimePlace& pla
 
 class DatabaseEvaluations final : public Evaluations {
  public:
-  explicit DatabaseEvaluations(store::Database& database) : database_(database) {}
+  DatabaseEvaluations(store::Database& database, const EvaluationLimits& limits)
+      : database_(database), limits_(limits) {}
 
   absl::Status Insert(Session& session, const Evaluation& evaluation) override {
     return InsertEvaluation(session, evaluation);
@@ -67,6 +84,7 @@ class DatabaseEvaluations final : public Evaluations {
 
  private:
   store::Database& database_;
+  const EvaluationLimits limits_;
 };
 
 absl::StatusOr<Evaluation> DatabaseEvaluations::Get(std::string_view id) {
@@ -94,15 +112,19 @@ absl::StatusOr<Evaluations::Page> DatabaseEvaluations::List(const Query& query, 
   const int limit = store::PageLimit(page_size);
   const Asked asked = PageStatement(query, place, limit + 1);
   Page page;
+  bool more = false;
   LBW_RETURN_IF_ERROR(database_.Transaction([&](Session& session) -> absl::Status {
     page = Page();
-    LBW_ASSIGN_OR_RETURN(const std::vector<Row> rows,
+    LBW_ASSIGN_OR_RETURN(const std::vector<Row> ids,
                          session.Execute(asked.sql, absl::MakeConstSpan(asked.parameters)));
-    for (const Row& row : rows) page.evaluations.push_back(WithSummary(row));
+    const absl::Span<const Row> wanted =
+        absl::MakeConstSpan(ids).subspan(0, static_cast<size_t>(limit));
+    LBW_ASSIGN_OR_RETURN(const bool all,
+                         ReadSummaries(session, wanted, limits_.max_page_bytes, page.evaluations));
+    more = !all || ids.size() > wanted.size();
     return absl::OkStatus();
   }));
-  if (page.evaluations.size() > static_cast<size_t>(limit)) {
-    page.evaluations.pop_back();
+  if (more) {
     const Evaluation& last = page.evaluations.back();
     page.next_token = store::PageTokenBehind(last.create_time, last.id);
   }
@@ -115,24 +137,23 @@ absl::StatusOr<std::vector<Evaluation>> DatabaseEvaluations::Newest(std::string_
   LBW_RETURN_IF_ERROR(database_.Transaction([&](Session& session) -> absl::Status {
     evaluations.clear();
     LBW_ASSIGN_OR_RETURN(
-        const std::vector<Row> rows,
-        session.Execute("SELECT " LBW_EVALUATION_FIGURES
-                        ", summary_json FROM evaluations WHERE id IN (SELECT id FROM (SELECT id, "
+        const std::vector<Row> ids,
+        session.Execute("SELECT id FROM evaluations WHERE id IN (SELECT id FROM (SELECT id, "
                         "ROW_NUMBER() OVER (PARTITION BY dataset, split ORDER BY create_us DESC, "
                         "id DESC) AS place FROM evaluations WHERE model = $1 AND version = $2 "
                         "AND " LBW_SINCE_VERSION
                         ") AS ranked WHERE place = 1) ORDER BY create_us DESC, id DESC",
                         {std::string(model), version}));
-    for (const Row& row : rows) evaluations.push_back(WithSummary(row));
-    return absl::OkStatus();
+    return ReadSummaries(session, ids, limits_.max_page_bytes, evaluations).status();
   }));
   return evaluations;
 }
 
 }  // namespace
 
-std::unique_ptr<Evaluations> NewEvaluations(store::Database& database) {
-  return std::make_unique<DatabaseEvaluations>(database);
+std::unique_ptr<Evaluations> NewEvaluations(store::Database& database,
+                                            const EvaluationLimits& limits) {
+  return std::make_unique<DatabaseEvaluations>(database, limits);
 }
 
 }  // namespace lbw::registry

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "store/database.h"
+#include "store/paging.h"
 
 namespace lbw::registry {
 
@@ -37,6 +38,10 @@ struct Evaluation {
   std::string result_json;                // protojson of Evaluation; only in Get
 };
 
+struct EvaluationLimits {
+  size_t max_page_bytes = store::kMostPageBytes;  // of the texts that a list reads
+};
+
 class Evaluations {
  public:
   virtual ~Evaluations() = default;
@@ -53,16 +58,19 @@ class Evaluations {
     std::vector<Evaluation> evaluations;  // newest first, without result_json
     std::string next_token;
   };
-  // page_size at most 1000, 100 where it is not positive. Errors: kInvalidArgument - a token not
+  // page_size at most 1000, 100 where it is not positive. A page ends early where its texts would
+  // be above max_page_bytes; it has one evaluation at least. Errors: kInvalidArgument - a token not
   // ours.
   virtual absl::StatusOr<Page> List(const Query& query, int page_size, std::string_view token) = 0;
-  // The newest of each dataset and split.
+  // The newest of each dataset and split, newest first, without result_json; as many as a page of a
+  // list takes bytes.
   virtual absl::StatusOr<std::vector<Evaluation>> Newest(std::string_view model,
                                                          int64_t version) = 0;
 };
 
 // database is borrowed.
-std::unique_ptr<Evaluations> NewEvaluations(store::Database& database);
+std::unique_ptr<Evaluations> NewEvaluations(store::Database& database,
+                                            const EvaluationLimits& limits = {});
 
 }  // namespace lbw::registry
 

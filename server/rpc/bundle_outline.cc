@@ -9,7 +9,6 @@
 namespace lbw::rpc {
 namespace {
 
-constexpr uint64_t kMostHeaderBytes = uint64_t{16} << 20;
 constexpr uint64_t kMostReadBytes = uint64_t{1} << 20;
 constexpr int64_t kMostIntegers = 8'192;
 constexpr int64_t kMostFloats = 256;
@@ -39,10 +38,9 @@ graph::Constant ShapeOnly(const tensorfile::LogicalTensor& tensor) {
 }  // namespace
 
 absl::StatusOr<model::Model> ReadBundleOutline(const base::RandomAccessReader& reader) {
-  tensorfile::ReadLimits limits;
-  limits.max_header_bytes = kMostHeaderBytes;
+  // The limits of every reader of bundles: what a job would run has an outline.
   LBW_ASSIGN_OR_RETURN(const tensorfile::PackedFile file,
-                       tensorfile::PackedFile::Open(reader, limits));
+                       tensorfile::PackedFile::Open(reader, tensorfile::ReadLimits{}));
   model::Model outline;
   LBW_ASSIGN_OR_RETURN(const std::string_view graph_json, Metadata(file, "lbw.graph"));
   LBW_ASSIGN_OR_RETURN(const std::string_view spec_json, Metadata(file, "lbw.spec"));

@@ -267,6 +267,11 @@ constexpr std::array<std::string_view, 3> kRequests = {
     "is_state = 1)",
 };
 
+// How often in a row a job could not be begun, so that it does not wait for ever.
+constexpr std::array<std::string_view, 1> kNotBegun = {
+    "ALTER TABLE jobs ADD COLUMN not_begun BIGINT NOT NULL DEFAULT 0",
+};
+
 constexpr std::string_view kCreateTable =
     "CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, "
     "applied_us BIGINT NOT NULL)";
@@ -318,10 +323,11 @@ absl::Status ApplyNext(Session& session, absl::Span<const Migration> migrations,
 }  // namespace
 
 absl::Span<const Migration> Migrations() {
-  static constexpr std::array<Migration, 3> kAll = {
+  static constexpr std::array<Migration, 4> kAll = {
       {{1, "artifacts, uploads, models", kFirst},
        {2, "jobs, datasets, evaluations, alias history", kJobs},
-       {3, "digests of requests, counts of state events", kRequests}}};
+       {3, "digests of requests, counts of state events", kRequests},
+       {4, "counts of attempts that were not begun", kNotBegun}}};
   return kAll;
 }
 

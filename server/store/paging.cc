@@ -13,6 +13,13 @@ int PageLimit(int page_size) {
   return page_size <= 0 ? kDefaultPage : std::min(page_size, kLargestPage);
 }
 
+bool PageRoom::Takes(size_t bytes) {
+  if (!empty_ && bytes > left_) return false;
+  empty_ = false;
+  left_ -= std::min(left_, bytes);
+  return true;
+}
+
 base::Error BadPageToken() {
   base::Error error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
                     "page_token must be one that an earlier page answered");

@@ -2,6 +2,7 @@
 #ifndef LBW_STORE_PAGING_H_
 #define LBW_STORE_PAGING_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -15,6 +16,20 @@ namespace lbw::store {
 
 // page_size as asked: at most 1000, 100 where it is not positive.
 int PageLimit(int page_size);
+
+// What the rows of one page may hold together, so that a list never reads more, whatever its rows
+// are: a row is read after the other until one does not fit, and the page ends before it.
+class PageRoom {
+ public:
+  explicit PageRoom(size_t most_bytes) : left_(most_bytes) {}
+  // False: it does not fit behind those before it. The first always fits.
+  bool Takes(size_t bytes);
+
+ private:
+  size_t left_;
+  bool empty_ = true;
+};
+inline constexpr size_t kMostPageBytes = size_t{16} << 20;
 
 // kInvalidArgument, BAD_ARGUMENT, field "page_token".
 base::Error BadPageToken();

@@ -57,33 +57,59 @@ absl::StatusOr<CheckSpec> ParseSpec(std::string_view spec_json) {
   return spec;
 }
 
-// Orders asked between two pieces of work; there are no checkpoints: a check begins again.
+constexpr uint64_t kPieceBytes = dataset::Ticker::kEveryBytes;
+
+// Orders asked between two pieces of work; there are no checkpoints: a check begins again. The step
+// rises with each, for a step that stands still is a job that hangs.
 class Pacer {
  public:
   explicit Pacer(jobs::JobLink& link) : link_(link) {}
 
-  absl::Status Step(const std::string& stage, int64_t step, int64_t total) {
+  // Errors, all: what ObeyedStatus makes.
+  absl::Status Unpacked(uint64_t done, uint64_t total) {
+    const double share = total == 0 ? 0.0 : static_cast<double>(done) / static_cast<double>(total);
+    return Step("unpack", static_cast<int64_t>(share * kUnpackSteps), 0);
+  }
+  // Nobody knows how many there will be.
+  absl::Status Read() { return Step("read", std::max(step_, kUnpackSteps) + 1, 0); }
+  void BeginCheck() { watch_ = base::Stopwatch(); }
+  absl::Status Checked(uint64_t done, uint64_t total) {
+    if (done == 1) before_ = step_;
+    return Step("check", before_ + static_cast<int64_t>(done),
+                before_ + static_cast<int64_t>(total));
+  }
+  void BeginPack(uint64_t bytes) { total_ = step_ + static_cast<int64_t>(bytes / kPieceBytes) + 1; }
+  absl::Status Packed() {
+    total_ = std::max(total_, step_ + 1);
+    return Step("pack", step_ + 1, total_);
+  }
+  absl::Status End() { return Step("pack", total_, total_); }
+
+ private:
+  absl::Status Step(const char* stage, int64_t step, int64_t total) {
     using Order = jobs::JobLink::Order;
     const Order order = link_.order();
     if (order == Order::kCancel || order == Order::kStop || order == Order::kPause) {
       return jobs::ObeyedStatus(order);
     }
+    step_ = step;
     jobs::JobLink::Progress progress;
     progress.step = step;
     progress.total_steps = total;
     progress.stage = stage;
     const double seconds = watch_.ElapsedSeconds();
-    if (stage == "check" && step > kUnpackSteps && seconds > 0) {
-      progress.values["pictures_per_s"] = static_cast<double>(step - kUnpackSteps) / seconds;
+    if (progress.stage == "check" && seconds > 0) {
+      progress.values["pictures_per_s"] = static_cast<double>(step - before_) / seconds;
     }
     link_.Report(progress);
     return absl::OkStatus();
   }
-  void Restart() { watch_ = base::Stopwatch(); }
 
- private:
   jobs::JobLink& link_;
   base::Stopwatch watch_;
+  int64_t step_ = 0;
+  int64_t before_ = 0;  // the step before the first picture
+  int64_t total_ = 0;   // with the pack
 };
 
 // Appends pictures to a scratch file that goes with the object; their offsets are those of the
@@ -156,19 +182,25 @@ class RoomyBlob final : public base::ByteSink {
 // The blobs of a check: named together at the end, so that one that fails leaves none of them.
 class Blobs {
  public:
-  Blobs(store::BlobStore& blobs, dataset::DiskRoom& room) : blobs_(blobs), room_(room) {}
+  Blobs(store::BlobStore& blobs, dataset::DiskRoom& room, Pacer& pacer)
+      : blobs_(blobs), room_(room), pacer_(pacer) {}
 
   absl::StatusOr<store::BlobInfo> AddPack(const dataset::Dataset& data,
                                           const PictureFile& pictures) {
+    pacer_.BeginPack(pictures.size());
     LBW_RETURN_IF_ERROR(room_.Check(pictures.size(), "the pack"));
     LBW_ASSIGN_OR_RETURN(const auto reader, pictures.Reader());
     LBW_ASSIGN_OR_RETURN(auto blob, RoomyBlob::Create(blobs_, room_, "the pack"));
-    LBW_RETURN_IF_ERROR(dataset::WritePack(data, *reader, *blob));
+    const auto tick = [this] { return pacer_.Packed(); };
+    LBW_RETURN_IF_ERROR(dataset::WritePack(data, *reader, *blob, tick));
     return Add(std::move(blob));
   }
   absl::StatusOr<store::BlobInfo> AddText(std::string_view text, std::string what) {
     LBW_ASSIGN_OR_RETURN(auto blob, RoomyBlob::Create(blobs_, room_, std::move(what)));
-    LBW_RETURN_IF_ERROR(blob->Append(base::AsBytes(text)));
+    for (; !text.empty(); text.remove_prefix(std::min<size_t>(kPieceBytes, text.size()))) {
+      LBW_RETURN_IF_ERROR(pacer_.Packed());
+      LBW_RETURN_IF_ERROR(blob->Append(base::AsBytes(text.substr(0, kPieceBytes))));
+    }
     return Add(std::move(blob));
   }
   absl::Status Commit() {
@@ -179,11 +211,15 @@ class Blobs {
  private:
   absl::StatusOr<store::BlobInfo> Add(std::unique_ptr<RoomyBlob> blob) {
     added_.push_back(std::move(blob));
-    return added_.back()->Seal();
+    LBW_RETURN_IF_ERROR(pacer_.Packed());
+    LBW_ASSIGN_OR_RETURN(const store::BlobInfo info, added_.back()->Seal());
+    LBW_RETURN_IF_ERROR(pacer_.Packed());
+    return info;
   }
 
   store::BlobStore& blobs_;
   dataset::DiskRoom& room_;
+  Pacer& pacer_;
   std::vector<std::unique_ptr<RoomyBlob>> added_;
 };
 
@@ -199,8 +235,7 @@ struct Work {
 absl::StatusOr<dataset::FileTree> Unpack(const Work& work) {
   LBW_ASSIGN_OR_RETURN(const auto archive, work.context.blobs->Open(work.spec.archive));
   const auto progress = [&](uint64_t done, uint64_t total) {
-    const double share = total == 0 ? 0.0 : static_cast<double>(done) / static_cast<double>(total);
-    return work.pacer.Step("unpack", static_cast<int64_t>(share * kUnpackSteps), 0);
+    return work.pacer.Unpacked(done, total);
   };
   return dataset::UnpackArchive(*archive, work.context.scratch_folder + "/files",
                                 work.spec.options.limits, progress, &work.room);
@@ -209,15 +244,14 @@ absl::StatusOr<dataset::FileTree> Unpack(const Work& work) {
 // Checks every picture; those that are kept go to the file.
 absl::StatusOr<dataset::Dataset> CheckPictures(const Work& work, const dataset::FileTree& tree,
                                                PictureFile& pictures) {
+  const auto tick = [&] { return work.pacer.Read(); };
   LBW_ASSIGN_OR_RETURN(const dataset::RawDataset raw,
-                       dataset::ReadAnnotations(tree, work.spec.options, work.defects));
-  work.pacer.Restart();
+                       dataset::ReadAnnotations(tree, work.spec.options, work.defects, tick));
+  work.pacer.BeginCheck();
   dataset::CheckSinks sinks;
+  sinks.tick = tick;
   sinks.threads = work.context.threads;
-  sinks.progress = [&](uint64_t done, uint64_t total) {
-    return work.pacer.Step("check", kUnpackSteps + static_cast<int64_t>(done),
-                           kUnpackSteps + static_cast<int64_t>(total));
-  };
+  sinks.progress = [&](uint64_t done, uint64_t total) { return work.pacer.Checked(done, total); };
   sinks.take = [&](const dataset::Picture& picture, std::string_view encoded) {
     return pictures.Append(picture.name, encoded);
   };
@@ -249,7 +283,7 @@ absl::StatusOr<std::string> RunCheckDataset(const jobs::JobContext& context,
   dataset::DiskRoom room(context.scratch_folder, bounds.limits, bounds.space);
   dataset::DefectList defects;
   const Work work{context, spec, room, pacer, defects};
-  Blobs blobs(*context.blobs, room);
+  Blobs blobs(*context.blobs, room, pacer);
   dataset::Dataset data;
   store::BlobInfo pack;
   {
@@ -274,6 +308,7 @@ absl::StatusOr<std::string> RunCheckDataset(const jobs::JobContext& context,
     result["dataset"] = std::move(summary);
   }
   result["defects_blob"] = listed.sha256;
+  LBW_RETURN_IF_ERROR(pacer.End());
   LBW_RETURN_IF_ERROR(blobs.Commit());
   return Dump(result);
 }

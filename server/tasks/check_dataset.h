@@ -21,7 +21,9 @@ struct CheckBounds {
 
 // Answers {"dataset": lbw.v1.Dataset, "defects_blob": sha256 of {"defects": [...], "not_kept": n}}:
 // defects may be many, and a result is a line. A Dataset that is too long for it is a blob too:
-// "summary_blob" instead of "dataset". Steps: thousandths of the unpacking, then pictures.
+// "summary_blob" instead of "dataset". Steps: thousandths of the unpacking, then
+// what was read of the annotations (files, MiB, thousands of items), pictures, and the pack's MiB;
+// each rises by what takes well under a second, and asks for orders.
 // Scratch folder and blobs stand on one disk: what is written to it leaves the limits' reserve
 // free. On an error no blob is left, and nothing in the scratch folder. Precision: the result is
 // the same for every number of threads. Errors: those of UnpackArchive, ReadAnnotations and

@@ -59,7 +59,7 @@ absl::Status ReadBundle(store::BlobStore& blobs, const Json& result, registry::M
   // An older blob of the same content may have been unlinked between the child's word and now.
   LBW_ASSIGN_OR_RETURN(const bool there, blobs.Exists(made.bundle));
   if (!there) {
-    return base::Error(absl::StatusCode::kUnavailable, base::reason::kStoreFailed,
+    return base::Error(absl::StatusCode::kUnavailable, base::reason::kBlobGone,
                        base::StrCat("the bundle ", made.bundle, " was swept; again"));
   }
   LBW_ASSIGN_OR_RETURN(const auto reader, blobs.Open(made.bundle));

@@ -27,7 +27,7 @@ absl::StatusOr<std::string> PrepareCompare(const jobs::Job& job, registry::Regis
 // Inside the transaction that ends the job: the bundle becomes an artifact and the next version of
 // the model, READY. `result` is RunQuantize's and becomes lbw.v1.JobResult with the version's name;
 // long lists may be missing there, the version has them. Errors: kNotFound, kFailedPrecondition -
-// the parent was deleted meanwhile; kUnavailable, STORE_FAILED - the bundle was swept;
+// the parent was deleted meanwhile; kUnavailable, BLOB_GONE - the bundle was swept;
 // Registry::AddReadyVersion's.
 absl::Status ApplyQuantize(store::Session& session, const jobs::Job& job,
                            registry::Registry& registry, store::BlobStore& blobs, Json& result);

@@ -73,6 +73,16 @@ class Kinds final : public jobs::JobKinds {
     return hold.ok() ? *std::move(hold) : nullptr;
   }
 
+  absl::StatusOr<std::unique_ptr<store::BlobStore::Hold>> HoldBlob(
+      std::string_view sha256) override {
+    LBW_ASSIGN_OR_RETURN(std::unique_ptr<store::BlobStore::Hold> hold,
+                         context_.blobs->Acquire(store::BlobStore::Access::kName));
+    LBW_ASSIGN_OR_RETURN(const bool there, context_.blobs->Exists(sha256));
+    if (there) return hold;
+    return base::Error(absl::StatusCode::kUnavailable, base::reason::kBlobGone,
+                       base::StrCat("the checkpoint ", sha256, " was swept; again"));
+  }
+
   absl::Status ApplyFailure(store::Session& session, const jobs::Job& job) override {
     if (job.kind != kCheckDataset) return absl::OkStatus();
     LBW_ASSIGN_OR_RETURN(const std::string name, DatasetOf(job));
@@ -149,7 +159,7 @@ class Kinds final : public jobs::JobKinds {
     // An older pack of the same content may have been unlinked between the child's word and now.
     LBW_ASSIGN_OR_RETURN(const bool there, context_.blobs->Exists(checked.pack_artifact));
     if (!there) {
-      return base::Error(absl::StatusCode::kUnavailable, base::reason::kStoreFailed,
+      return base::Error(absl::StatusCode::kUnavailable, base::reason::kBlobGone,
                          base::StrCat("the pack ", checked.pack_artifact, " was swept; again"));
     }
     store::ArtifactRow row;

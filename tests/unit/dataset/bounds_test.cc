@@ -10,6 +10,7 @@
 namespace lbw::dataset {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -206,12 +207,46 @@ TEST(Bounds, CsvsOfMorePicturesThanTheLimitAreRefused) {
 }
 
 TEST(Bounds, ListsOfClassesAreSmall) {
-  const Files yolo = {{"images/a.jpg", ""}, {"labels/a.txt", ""}, {"obj.names", "cat\ndog\n"}};
+  const Files yolo = {
+      {"images/a.jpg", ""}, {"labels/a.txt", ""}, {"data.yaml", "names: [cat, dog]\n"}};
   ReadOptions options;
-  options.limits.max_names_file_bytes = 8;
+  options.limits.max_names_file_bytes = 18;
   EXPECT_EQ(Refused(yolo, options), "");
-  options.limits.max_names_file_bytes = 7;
-  EXPECT_THAT(Refused(yolo, options), HasSubstr("obj.names is larger than the limit"));
+  options.limits.max_names_file_bytes = 17;
+  EXPECT_THAT(Refused(yolo, options), HasSubstr("data.yaml is larger than the limit"));
+}
+
+// Summaries name every class and split: a name of 16 MiB makes each of them as large.
+TEST(Bounds, NamesOfClassesAndSplitsHaveALongest) {
+  const std::string fits(1'024, 'n');
+  const std::string box = VocObject(fits + "n", {"1", "2", "3", "4"});
+  const auto coco = [](const std::string& name, const std::string& file) {
+    return Files{
+        {file, R"({"images":[{"id":1,"file_name":"a.jpg"}],"categories":[{"id":7,"name":")" + name +
+                   R"("}],"annotations":[]})"},
+        {"a.jpg", Jpeg()}};
+  };
+  const auto refused = [](const Files& files, const ReadOptions& options = {}) {
+    return Refused(CheckFiles(files, options).data.status());
+  };
+  EXPECT_EQ(refused(coco(fits, "x.json")), "");
+  EXPECT_THAT(refused(coco(fits + "n", "x.json")),
+              AllOf(HasSubstr("x.json: categories.name of id 7: the name 'nnn"),
+                    HasSubstr("is longer than the limit: bytes=1025 limit=1024")));
+  EXPECT_THAT(refused(coco("cat", fits + "n.json")), HasSubstr("split: the name"));
+  EXPECT_THAT(refused({{"a.jpg", Jpeg()}, {"a.xml", VocXml("a.jpg", box)}}),
+              HasSubstr("a.xml: class of a box: the name"));
+  EXPECT_THAT(refused({{"l.csv", "path,label\na.jpg," + fits + "n\n"}, {"a.jpg", Jpeg()}}),
+              HasSubstr("l.csv: label: the name"));
+  EXPECT_THAT(refused({{"images/a.jpg", Jpeg()},
+                       {"labels/a.txt", ""},
+                       {"data.yaml", "names: [cat, " + fits + "n]\n"}}),
+              HasSubstr("data.yaml: names[1]: the name"));
+  ReadOptions options;
+  options.class_map = {{"cat", fits + "n"}};
+  EXPECT_THAT(refused(coco("cat", "x.json"), options), HasSubstr("class_map[cat]: the name"));
+  options.classes = {fits + "n"};
+  EXPECT_THAT(refused(coco("cat", "x.json"), options), HasSubstr("classes: the name"));
 }
 
 TEST(LineReader, ReadsWhatLinesOfReads) {
@@ -221,7 +256,8 @@ TEST(LineReader, ReadsWhatLinesOfReads) {
   for (size_t i = 0; i < 4; ++i) {
     text.insert(3, "y");
     const FileTree tree = MakeFileTree({{"a", text}});
-    auto reader = LineReader::Open(tree, "a", text.size(), text.size());
+    Ticker silent({});
+    auto reader = LineReader::Open(tree, "a", text.size(), text.size(), silent);
     ASSERT_TRUE(reader.ok());
     std::vector<std::string> lines;
     std::vector<uint64_t> numbers;

@@ -10,16 +10,17 @@ namespace {
 
 TEST(DefectKind, HasANameOfItsOwn) {
   std::set<std::string_view> names;
-  for (int i = 0; i <= static_cast<int>(DefectKind::kDuplicateBox); ++i) {
+  for (int i = 0; i <= static_cast<int>(DefectKind::kClassOrder); ++i) {
     names.insert(Name(static_cast<DefectKind>(i)));
   }
-  EXPECT_EQ(names.size(), static_cast<size_t>(DefectKind::kDuplicateBox) + 1);
+  EXPECT_EQ(names.size(), static_cast<size_t>(DefectKind::kClassOrder) + 1);
   EXPECT_EQ(Name(DefectKind::kBoxOutside), "box_outside");
   EXPECT_EQ(Name(DefectKind::kUnsupportedPicture), "unsupported_picture");
   EXPECT_EQ(Name(DefectKind::kExifRotation), "exif_rotation");
   EXPECT_EQ(Name(DefectKind::kAnnotationMissing), "annotation_missing");
   EXPECT_EQ(Name(DefectKind::kTooManyBoxes), "too_many_boxes");
   EXPECT_EQ(Name(DefectKind::kDuplicateBox), "duplicate_box");
+  EXPECT_EQ(Name(DefectKind::kClassOrder), "class_order");
 }
 
 TEST(DefectAction, HasAName) {

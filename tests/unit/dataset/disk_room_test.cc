@@ -42,6 +42,19 @@ TEST(DiskRoom, KeepsTheReserveFree) {
   EXPECT_FALSE(Check({7, 100}, 8, limits).ok());
 }
 
+// 5 % of 20 TB are 1 TB: a disk with 900 GB free would refuse everything.
+TEST(DiskRoom, ALargeDiskWithNineHundredGigabytesFreeHasRoom) {
+  const DiskSpace large{900 * kGiB, 20'000 * kGiB};
+  EXPECT_TRUE(Check(large, 890 * kGiB).ok());
+  EXPECT_FALSE(Check(large, 890 * kGiB + 1).ok());
+  DatasetLimits limits;
+  limits.max_share_bytes = 2 * kGiB;
+  EXPECT_TRUE(Check(large, 898 * kGiB, limits).ok());
+  EXPECT_FALSE(Check(large, 898 * kGiB + 1, limits).ok());
+  limits.reserve_bytes = 3 * kGiB;
+  EXPECT_FALSE(Check(large, 898 * kGiB, limits).ok()) << "the larger of both";
+}
+
 // Another program fills the disk meanwhile.
 TEST(DiskRoom, LooksAgainBeforeMuchIsWritten) {
   uint64_t free_bytes = 100 * kMiB;

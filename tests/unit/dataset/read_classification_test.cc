@@ -93,6 +93,57 @@ TEST(ReadClassCsv, LeadingZerosAreNumbersOnlyAmongNumbers) {
   EXPECT_THAT(large.raw->classes, ElementsAre("9", "77777")) << "not every number below";
 }
 
+TEST(ReadClassCsv, AMapOfOneNumberLeavesTheOthersNumbers) {
+  const auto classes = [](const std::string& seven, const std::string& key) {
+    ReadOptions options;
+    options.class_map = {{key, "seven"}};
+    return CheckFiles({{"l.csv", "path,label\na.jpg,0\nb.jpg,1\nc.jpg," + seven + "\n"},
+                       {"a.jpg", Jpeg()},
+                       {"b.jpg", Jpeg()},
+                       {"c.jpg", Jpeg()}},
+                      options);
+  };
+  for (const auto& [label, key] :
+       std::vector<std::pair<std::string, std::string>>{{"7", "7"}, {"007", "7"}, {"007", "007"}}) {
+    SCOPED_TRACE(label + " " + key);
+    const Outcome outcome = classes(label, key);
+    ASSERT_TRUE(outcome.data.ok()) << outcome.data.status();
+    EXPECT_THAT(outcome.data->classes, ElementsAre("0", "1", "2", "3", "4", "5", "6", "seven"));
+    ASSERT_EQ(outcome.data->pictures.size(), 3U);
+    EXPECT_EQ(outcome.data->pictures[1].label, 1);
+    EXPECT_EQ(outcome.data->pictures[2].label, 7);
+  }
+}
+
+TEST(ReadClassCsv, NumbersAmongWordsAreStillPlacesInTheCallersClasses) {
+  ReadOptions options;
+  options.classes = {"cat", "dog"};
+  const Outcome outcome =
+      ReadFiles({{"l.csv", "path,label\na.jpg,0\nb.jpg,1\nc.jpg,cat\nd.jpg,00001\n"},
+                 {"a.jpg", ""},
+                 {"b.jpg", ""},
+                 {"c.jpg", ""},
+                 {"d.jpg", ""}},
+                options);
+  EXPECT_THAT(LabelsOf(outcome), ElementsAre("cat", "dog", "cat", "00001"));
+}
+
+TEST(ReadClassFolders, TellsWhereImageFolderWouldNumberClassesOtherwise) {
+  Files files;
+  for (int i = 0; i < 12; ++i) files[base::StrCat(i, "/a.jpg")] = "";
+  const Outcome outcome = ReadFiles(files);
+  EXPECT_EQ(outcome.Summary(), "class_order=1");
+  EXPECT_EQ(outcome.defects.kept()[0].detail,
+            "classes from index 2 on, by number, as here: 2, 3, 4, 5, ...; by text, as "
+            "torchvision's ImageFolder has them: 10, 11, 2, 3, ...");
+  ReadOptions options;
+  options.classes = {"0", "1"};
+  EXPECT_EQ(ReadFiles(files, options).Summary(), "") << "the order is the caller's";
+  files.erase("10/a.jpg");
+  files.erase("11/a.jpg");
+  EXPECT_EQ(ReadFiles(files).Summary(), "");
+}
+
 // "1" is no place where "10" is a name.
 TEST(ReadClassCsv, NumbersAreNoPlacesWhereTheCallerNamesOneOfThem) {
   const Files files = {{"l.csv", "path,label\na.jpg,10\nb.jpg,1\n"}, {"a.jpg", ""}, {"b.jpg", ""}};

@@ -119,6 +119,30 @@ TEST(ReadYolo, NumbersClassesThatHaveNoNames) {
   EXPECT_EQ(base::GetErrorDetails(huge.raw.status()).reason, base::reason::kBadDataset.text);
 }
 
+// A .yaml that comes before data.yaml need not be about classes at all.
+TEST(ReadYolo, ALargeYamlThatIsNoListOfNamesDoesNotEndTheReading) {
+  ReadOptions options;
+  options.limits.max_names_file_bytes = 30;
+  const std::string large(31, '#');
+  const Outcome outcome = ReadFiles({{"images/a.jpg", ""},
+                                     {"labels/a.txt", "1 0.5 0.5 1 1\n"},
+                                     {"args.yaml", large},
+                                     {"a/classes.txt", "x\ny\n"},
+                                     {"data.yaml", "names: [cat, dog]\n"}},
+                                    options);
+  ASSERT_TRUE(outcome.raw.ok()) << outcome.raw.status();
+  EXPECT_THAT(outcome.raw->classes, ElementsAre("cat", "dog")) << "data.yaml is asked first";
+  const Outcome darknet = ReadFiles({{"images/a.jpg", ""},
+                                     {"labels/a.txt", "1 0.5 0.5 1 1\n"},
+                                     {"args.yaml", large},
+                                     {"obj.names", "cat\ndog\n"},
+                                     {"big.names", large}},
+                                    options);
+  ASSERT_TRUE(darknet.raw.ok()) << darknet.raw.status();
+  EXPECT_THAT(darknet.raw->classes, ElementsAre("cat", "dog"));
+  EXPECT_THAT(darknet.Files(DefectKind::kExtraFile), ElementsAre("args.yaml", "big.names"));
+}
+
 // One labels/a.txt cannot be two pictures'.
 TEST(ReadYolo, GivesNoTwoPicturesTheSameLabels) {
   const Outcome outcome = ReadFiles({{"x/train/a.jpg", ""},

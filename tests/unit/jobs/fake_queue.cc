@@ -188,6 +188,7 @@ absl::StatusOr<Job> FakeQueue::Finish(const LeaseKey& lease, const Outcome& outc
   fake->job.error = decision.error;
   fake->job.failed_attempts = decision.failed_attempts;
   fake->job.lost_attempts = decision.lost_attempts;
+  fake->job.not_begun = decision.not_begun;
   fake->job.worker.clear();
   if (decision.next == JobState::kSucceeded) fake->job.result_json = result;
   due_[fake->job.id] = base::RealClock().Now() + decision.delay;

@@ -147,7 +147,8 @@ std::string QueueTest::Dump() {
       "quote(lost_attempts)||quote(lease_token)||quote(worker)||quote(lease_expire_us)||"
       "quote(step)||quote(total_steps)||quote(progress_json)||quote(checkpoint)||"
       "quote(error_message)||quote(result_json)||quote(last_cursor)||quote(kept_events)||"
-      "quote(log_bytes)||quote(request_digest)||quote(state_events) FROM jobs ORDER BY id",
+      "quote(log_bytes)||quote(request_digest)||quote(state_events)||quote(not_begun) FROM jobs "
+      "ORDER BY id",
       "SELECT quote(submitter)||quote(last_lease_us) FROM submitters ORDER BY submitter",
       "SELECT quote(submitter)||quote(kind)||quote(priority)||quote(last_lease_us) FROM job_lanes "
       "ORDER BY submitter, kind, priority",

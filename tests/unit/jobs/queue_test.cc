@@ -241,6 +241,27 @@ TEST_F(QueueTest, ListGivesPagesNewestFirst) {
   }
 }
 
+// 1,000 results were read before the answer was cut to what a message may have.
+TEST_F(QueueTest, AListOfLongResultsReadsNoMoreThanAPageMayHold) {
+  QueueLimits limits;
+  limits.max_page_bytes = 1000;
+  Reopen(limits);
+  std::vector<std::string> made;
+  for (int i = 0; i < 4; ++i) {
+    made.insert(made.begin(), Create().id);
+    Finish(Take(), Outcome::Kind::kResult, std::string(i == 1 ? 5000 : 400, 'x'));
+  }
+  std::vector<std::vector<std::string>> pages;
+  std::string token;
+  do {
+    const Queue::Page page = queue_->List({}, 0, token).value();
+    pages.push_back(Ids(page.jobs));
+    token = page.next_token;
+  } while (!token.empty());
+  EXPECT_THAT(pages, ElementsAre(ElementsAre(made[0], made[1]), ElementsAre(made[2]),
+                                 ElementsAre(made[3])));
+}
+
 TEST_F(QueueTest, ListFilters) {
   JobDraft draft = Draft("ann");
   draft.uses = {"models/m/versions/1", "datasets/d"};
@@ -480,7 +501,8 @@ TEST_F(QueueTest, LeasingSeeksInIndexesHoweverManyJobsAreQueued) {
                      "failed_attempts, lost_attempts, lease_token, worker, lease_expire_us, step, "
                      "total_steps, progress_json, checkpoint, error_code, error_reason, "
                      "error_message, result_json, artifacts_json, last_cursor, kept_events, "
-                     "log_bytes, request_digest, state_events FROM jobs, (WITH RECURSIVE c(n) AS "
+                     "log_bytes, request_digest, state_events, not_begun FROM jobs, (WITH "
+                     "RECURSIVE c(n) AS "
                      "(SELECT 1 UNION ALL SELECT "
                      "n + 1 FROM c WHERE n < 100000) SELECT n FROM c)")
             .status());
@@ -757,6 +779,51 @@ TEST_F(QueueTest, TheDatabasesTroubleIsNotTheJobs) {
   EXPECT_EQ(ReasonOf(status), "STORE_FAILED");
   EXPECT_EQ(Dump(), before);
   EXPECT_EQ(Finish(lease, Outcome::Kind::kResult).state, JobState::kSucceeded);
+}
+
+// As the database's own trouble it was asked again for two leases, with nothing to hope for.
+TEST_F(QueueTest, AResultWhoseBlobIsGoneEndsTheAttemptAtOnceAndIsTriedAgain) {
+  Create();
+  const auto gone = [](Session&, const Job&, std::string&) -> absl::Status {
+    return base::Error(absl::StatusCode::kUnavailable, base::reason::kBlobGone, "swept");
+  };
+  const absl::StatusOr<Job> job =
+      queue_->Finish(Key(Take()), Ended(Outcome::Kind::kResult), "{}", gone);
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->state, JobState::kQueued);
+  EXPECT_EQ(job->failed_attempts, 1);
+  EXPECT_EQ(job->error.reason, "BLOB_GONE");
+}
+
+// A job that cannot be prepared came back every five minutes for ever.
+TEST_F(QueueTest, AJobThatCanNeverBeBegunFailsInTheEnd) {
+  QueueLimits limits;
+  limits.retry.max_not_begun = 3;
+  Reopen(limits);
+  const std::string id = Create().id;
+  Outcome outcome = Ended(Outcome::Kind::kNotStarted);
+  outcome.error = {absl::StatusCode::kInternal, "STORE_FAILED", "the disk cannot be read"};
+  int told = 0;
+  const auto on_failure = [&told](Session&, const Job&) {
+    ++told;
+    return absl::OkStatus();
+  };
+  const auto end = [&](const Outcome& how) {
+    Advance(absl::Minutes(10));
+    return queue_->Finish(Key(Take()), how, "", {}, on_failure).value();
+  };
+  EXPECT_EQ(end(outcome).not_begun, 1);
+  EXPECT_EQ(end(outcome).not_begun, 2);
+  EXPECT_EQ(end(Ended(Outcome::Kind::kKilled)).not_begun, 0);  // it was begun
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(end(outcome).state, JobState::kQueued);
+  EXPECT_EQ(told, 0);
+  const Job failed = end(outcome);
+  EXPECT_EQ(failed.state, JobState::kFailed);
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(failed.error.reason, "ATTEMPTS_EXHAUSTED");
+  EXPECT_THAT(failed.error.message, HasSubstr("could not be begun 3 times in a row"));
+  EXPECT_THAT(failed.error.message, HasSubstr("the disk cannot be read"));
+  EXPECT_EQ(Get(id).error.message, failed.error.message);
 }
 
 TEST_F(QueueTest, AttemptsInARowAreBoundedAndACheckpointStartsAnew) {

@@ -120,6 +120,46 @@ TEST(Decide, TheLastAttemptThatCountsEndsTheJobUnlessItIsCancelled) {
   }
 }
 
+TEST(Decide, AttemptsThatCouldNotBeBegunAreBoundedUnlessTheJobIsCancelled) {
+  RetryLimits limits;
+  limits.max_not_begun = 3;
+  for (const JobState state : {JobState::kRunning, JobState::kPausing, JobState::kCancelling}) {
+    SCOPED_TRACE(Name(state));
+    Job job = Running(state);
+    job.not_begun = 2;
+    const Outcome never = Ended(Kind::kNotStarted, absl::StatusCode::kUnavailable);
+    const Decision decision = Decide(job, never, limits);
+    EXPECT_EQ(decision.next == F, state != JobState::kCancelling);
+    if (decision.next == F) {
+      EXPECT_THAT(decision.error.message, HasSubstr("some message"));
+    }
+    // Whether it was begun is not known of one that was lost; of the others it is.
+    EXPECT_EQ(Decide(job, Ended(Kind::kLost), limits).not_begun, 2);
+    EXPECT_EQ(Decide(job, Ended(Kind::kKilled), limits).not_begun, 0);
+    EXPECT_EQ(Decide(job, Ended(Kind::kStopped), limits).not_begun, 0);
+    job.not_begun = 1;
+    EXPECT_NE(Decide(job, never, limits).next, F);
+  }
+}
+
+// The default bound is about an hour of failures, with the back-offs between them.
+TEST(Decide, AJobThatCannotBeBegunWaitsForAboutAnHour) {
+  const RetryLimits limits;
+  Job job = Running();
+  absl::Duration waited;
+  Decision decision;
+  while (decision.next == Q) {
+    decision = Decide(job, Ended(Kind::kNotStarted, absl::StatusCode::kUnavailable), limits);
+    waited += decision.delay;
+    job.lost_attempts = decision.lost_attempts;
+    job.not_begun = decision.not_begun;
+    ++job.attempts;
+    ASSERT_LE(job.attempts, 1000);
+  }
+  EXPECT_GE(waited, absl::Minutes(40));
+  EXPECT_LE(waited, absl::Minutes(90));
+}
+
 TEST(Decide, AnExhaustedJobSaysHowOftenAndWhy) {
   Job job = Running();
   job.failed_attempts = 4;

@@ -74,6 +74,7 @@ class SpecRunner final : public JobRunner {
     if (spec == "stall") return Stall(link);
     if (spec == "log") return WriteLog();
     if (spec == "flood") return Flood(link);
+    if (spec == "checkpoint") return TellPidAndCheckpoint(context);
     if (spec == "bad_checkpoint") return BadCheckpoint(link);
     if (spec == "scratch") return Scratch(context);
     for (int64_t step = 1; step <= 4; ++step) {
@@ -90,6 +91,12 @@ class SpecRunner final : public JobRunner {
     info.size_bytes = 10;
     info.step = step;
     return link.Checkpoint(info);
+  }
+
+  static absl::StatusOr<std::string> TellPidAndCheckpoint(const JobContext& context) {
+    context.link->Say(JobLink::Severity::kInfo, "pid " + std::to_string(::getpid()));
+    LBW_RETURN_IF_ERROR(TellCheckpoint(*context.link, 1));
+    return "{\"from\":\"" + context.checkpoint + "\"}";
   }
 
   static absl::StatusOr<std::string> CrashOnce(const JobContext& context) {

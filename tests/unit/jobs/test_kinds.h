@@ -2,7 +2,9 @@
 #ifndef LBW_TESTS_UNIT_JOBS_TEST_KINDS_H_
 #define LBW_TESTS_UNIT_JOBS_TEST_KINDS_H_
 
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -26,6 +28,15 @@ class TestKinds final : public JobKinds {
     result = "applied " + result;
     return absl::OkStatus();
   }
+  absl::StatusOr<std::unique_ptr<store::BlobStore::Hold>> HoldBlob(std::string_view) override {
+    absl::MutexLock lock(&mu_);
+    return hold_.ok() ? nullptr : absl::StatusOr<std::unique_ptr<store::BlobStore::Hold>>(hold_);
+  }
+  // What holding a checkpoint's blob answers from now on.
+  void AnswerHold(const absl::Status& status) {
+    absl::MutexLock lock(&mu_);
+    hold_ = status;
+  }
   absl::Status ApplyFailure(store::Session&, const Job& job) override {
     absl::MutexLock lock(&mu_);
     failed_.push_back(job.id);
@@ -39,6 +50,7 @@ class TestKinds final : public JobKinds {
  private:
   absl::Mutex mu_;
   std::vector<std::string> failed_ ABSL_GUARDED_BY(mu_);
+  absl::Status hold_ ABSL_GUARDED_BY(mu_);
 };
 
 inline WorkerOptions TestWorkerOptions(const std::string& folder,

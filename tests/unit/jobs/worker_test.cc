@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <csignal>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <thread>
 
 #include "base/clock.h"
+#include "base/status.h"
 #include "jobs/worker_slot.h"
 #include "support/temp_dir.h"
 #include "unit/jobs/fake_queue.h"
@@ -197,6 +199,52 @@ TEST_F(WorkerTest, ACheckpointThatIsRefusedForEverEndsTheAttempt) {
   const FakeJob fake = Run("bad_checkpoint");
   EXPECT_EQ(fake.job.state, JobState::kFailed);
   EXPECT_EQ(fake.job.error.message, "no such blob");
+}
+
+base::Error Swept() {
+  return base::Error(absl::StatusCode::kUnavailable, base::reason::kBlobGone, "swept");
+}
+
+// A checkpoint whose child was killed before it was recorded is nobody's to hold, and a sweep may
+// have taken its bytes: recorded all the same, the job could never go on.
+TEST_F(WorkerTest, ASweptCheckpointOfAKilledChildIsNotRecorded) {
+  kinds_.AnswerHold(absl::UnavailableError("not yet"));
+  const std::string id = queue_.Add("test", "checkpoint");
+  Start();
+  ASSERT_TRUE(queue_.WaitUntil(id, [](const FakeJob& fake) { return !fake.events.empty(); }));
+  const std::string said = queue_.Look(id).events[0];
+  const pid_t pid = std::atoi(said.c_str() + said.find("pid ") + 4);
+  ::kill(pid, SIGKILL);
+  // Until the worker has seen it end.
+  const base::Stopwatch watch;
+  while (::kill(pid, 0) == 0 && watch.ElapsedNs() < int64_t{20'000'000'000}) {
+    ::poll(nullptr, 0, 1);
+  }
+  kinds_.AnswerHold(Swept());
+  ASSERT_TRUE(WaitForAttempts(id, 1));
+  kinds_.AnswerHold(absl::OkStatus());
+  ASSERT_TRUE(queue_.WaitUntilEnded(id));
+  Stop();
+  const FakeJob fake = queue_.Look(id);
+  EXPECT_EQ(fake.outcomes[0].kind, Kind::kKilled);
+  EXPECT_EQ(fake.job.state, JobState::kSucceeded);
+}
+
+TEST_F(WorkerTest, ASweptCheckpointOfALivingChildIsMadeAgain) {
+  kinds_.AnswerHold(Swept());
+  const std::string id = queue_.Add("test", "checkpoint");
+  Start();
+  ASSERT_TRUE(WaitForAttempts(id, 1));
+  EXPECT_THAT(queue_.Look(id).checkpoints, IsEmpty());
+  kinds_.AnswerHold(absl::OkStatus());
+  ASSERT_TRUE(queue_.WaitUntilEnded(id));
+  Stop();
+  const FakeJob fake = queue_.Look(id);
+  EXPECT_EQ(fake.outcomes[0].kind, Kind::kError);
+  EXPECT_EQ(fake.outcomes[0].error.reason, "BLOB_GONE");
+  EXPECT_EQ(fake.job.state, JobState::kSucceeded);
+  EXPECT_EQ(fake.job.result_json, R"(applied {"from":""})");
+  EXPECT_THAT(fake.checkpoints, SizeIs(1));
 }
 
 TEST_F(WorkerTest, GarbageIsACrash) {

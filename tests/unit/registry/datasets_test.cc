@@ -186,5 +186,31 @@ TEST_F(DatasetsTest, PagesCoverEveryOneOnceByName) {
   EXPECT_EQ(datasets_->List(1, "No/Token").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+// 1,000 long summaries were read before the answer was cut to what a message may have.
+TEST_F(DatasetsTest, AListOfLongSummariesReadsNoMoreThanAPageMayHold) {
+  dataset_limits_.max_page_bytes = 100;
+  datasets_ = NewDatasets(*database_, dataset_limits_);
+  Datasets::Checked checked = Result();
+  for (const char* name : {"a", "b", "c", "d"}) {
+    ASSERT_TRUE(Insert(name).ok());
+    checked.summary_json = std::string(*name == 'c' ? 100 : 40, *name);
+    checked.defects_json = "";
+    ASSERT_TRUE(Publish(name, "j1", checked).ok());
+  }
+  std::vector<std::string> pages;
+  std::string token;
+  do {
+    const Datasets::Page page = datasets_->List(0, token).value();
+    std::string names;
+    for (const Dataset& dataset : page.datasets) {
+      names += dataset.name;
+      EXPECT_EQ(dataset.summary_json.find_first_not_of(dataset.name), std::string::npos);
+    }
+    pages.push_back(names);
+    token = page.next_token;
+  } while (!token.empty());
+  EXPECT_THAT(pages, ElementsAre("ab", "c", "d"));
+}
+
 }  // namespace
 }  // namespace lbw::registry

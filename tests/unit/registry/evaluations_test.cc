@@ -109,6 +109,51 @@ TEST_F(EvaluationsTest, PagesAreNewestFirstAlsoWhereTimesAreEqual) {
   EXPECT_EQ(page.evaluations[0].result_json, "");
 }
 
+TEST_F(EvaluationsTest, AListOfLongSummariesReadsNoMoreThanAPageMayHold) {
+  EvaluationLimits limits;
+  limits.max_page_bytes = 100;
+  evaluations_ = NewEvaluations(*database_, limits);
+  for (const char* id : {"d", "c", "b", "a"}) {
+    Evaluation made = Made(id);
+    made.dataset = id;
+    made.options_json = "{}";
+    made.summary_json = std::string(*id == 'c' ? 1000 : 40, *id);
+    ASSERT_TRUE(Insert(made).ok());
+    now_us_ += 1;
+  }
+  std::vector<std::string> pages;
+  std::string token;
+  do {
+    const Evaluations::Page page = evaluations_->List({}, 0, token).value();
+    std::string ids;
+    for (const Evaluation& evaluation : page.evaluations) ids += evaluation.id;
+    pages.push_back(ids);
+    token = page.next_token;
+  } while (!token.empty());
+  EXPECT_THAT(pages, ElementsAre("ab", "c", "d"));
+}
+
+// They stand in the answer of a version, beside its report.
+TEST_F(EvaluationsTest, TheNewestOfManyDatasetsAreNoMoreThanAPageMayHold) {
+  EvaluationLimits limits;
+  limits.max_page_bytes = 100;
+  evaluations_ = NewEvaluations(*database_, limits);
+  now_us_ += 1;
+  MakeModel("m");
+  for (const char* id : {"c", "b", "a"}) {
+    now_us_ += 1;
+    Evaluation made = Made(id);
+    made.dataset = id;
+    made.options_json = "{}";
+    made.summary_json = std::string(40, *id);
+    ASSERT_TRUE(Insert(made).ok());
+  }
+  const std::vector<Evaluation> newest = evaluations_->Newest("m", 1).value();
+  ASSERT_EQ(newest.size(), 2u);
+  EXPECT_EQ(newest[0].id, "a");
+  EXPECT_EQ(newest[1].id, "b");
+}
+
 TEST_F(EvaluationsTest, TokensThatAreNotOursAreRefused) {
   for (const std::string& token : {std::string("x"), std::string("1"), std::string("1."),
                                    std::string(".a"), "1." + std::string(200, 'a')}) {

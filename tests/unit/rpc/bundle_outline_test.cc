@@ -103,6 +103,23 @@ TEST(ReadBundleOutline, DoesNotReadTheWeights) {
   EXPECT_LT(reader.read(), bundle.size() / 4);
 }
 
+// validate_only failed where the job would run: a header of 16 MiB was the most here.
+TEST(ReadBundleOutline, ReadsWhatAJobReadsAlsoWhereItsHeaderIsLong) {
+  constexpr size_t kPadding = size_t{17} << 20;
+  const std::string bundle = Bundle(Discs());
+  uint64_t length = 0;
+  for (size_t i = 8; i-- > 0;) length = length << 8 | static_cast<unsigned char>(bundle[i]);
+  std::string text;
+  for (size_t i = 0; i < 8; ++i) {
+    text.push_back(static_cast<char>((length + kPadding) >> (8 * i) & 0xFF));
+  }
+  text += bundle.substr(8, length) + std::string(kPadding, ' ') + bundle.substr(8 + length);
+  const base::StringReader reader(text);
+  ASSERT_TRUE(model::ReadBundle(reader).ok());
+  const auto outline = ReadBundleOutline(reader);
+  EXPECT_TRUE(outline.ok()) << outline.status();
+}
+
 TEST(ReadBundleOutline, RefusesWhatIsNoBundle) {
   EXPECT_EQ(ReadBundleOutline(base::StringReader("nonsense")).status().code(),
             absl::StatusCode::kInvalidArgument);

@@ -159,6 +159,32 @@ TEST(Migrations, TheThirdCountsTheStateEventsOfJobs) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+// A job of the third schema was begun, as far as anybody knows.
+TEST(Migrations, TheFourthCountsFromNought) {
+  const testing::TempDir folder;
+  MakeDatabase(folder.path(),
+               ReadGolden("db_v3.sql") +
+                   "INSERT INTO jobs (id, kind, state, submitter, subject, priority, spec_json, "
+                   "labels_json, estimate_json, create_us, update_us, queued_us, ready, retry_us, "
+                   "attempts, failed_attempts, lost_attempts, lease_token, worker, step, "
+                   "total_steps, progress_json, checkpoint, error_code, error_reason, "
+                   "error_message, result_json, artifacts_json, last_cursor, kept_events, "
+                   "log_bytes) VALUES ('j', 'evaluate', 'QUEUED', 'ada', '', 0, '{}', '{}', '', 5, "
+                   "5, 5, 1, 0, 7, 0, 7, 0, '', 0, 0, '', '', 0, '', '', '', '[]', 3, 3, 0);");
+  const auto database = Open(folder);
+  ASSERT_TRUE(database.ok()) << database.status();
+  const absl::Status status = (*database)->Transaction([](Session& session) -> absl::Status {
+    LBW_ASSIGN_OR_RETURN(const std::vector<Row> jobs,
+                         session.Execute("SELECT lost_attempts, not_begun FROM jobs"));
+    EXPECT_EQ(jobs.size(), 1u);
+    if (jobs.empty()) return absl::OkStatus();
+    EXPECT_EQ(jobs[0].Int(0), 7);
+    EXPECT_EQ(jobs[0].Int(1), 0);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST(Migrations, RunAgainChangeNothing) {
   const testing::TempDir folder;
   const auto before = Schema(*Open(folder).value());

@@ -18,6 +18,18 @@ TEST(PageLimit, HasADefaultAndABound) {
   EXPECT_EQ(PageLimit(1001), 1000);
 }
 
+TEST(PageRoom, TakesTheFirstAlwaysAndNoneBeyondItsBytes) {
+  PageRoom room(10);
+  EXPECT_TRUE(room.Takes(6));
+  EXPECT_FALSE(room.Takes(5));
+  EXPECT_TRUE(room.Takes(4));
+  EXPECT_TRUE(room.Takes(0));
+  EXPECT_FALSE(room.Takes(1));
+  PageRoom small(10);
+  EXPECT_TRUE(small.Takes(11));
+  EXPECT_FALSE(small.Takes(1));
+}
+
 TEST(PageToken, BeginsBehindTheRowItWasMadeFrom) {
   const TimePlace place =
       ParsePageToken(PageTokenBehind(absl::FromUnixMicros(1'700'000'000'123'456), "a.b")).value();

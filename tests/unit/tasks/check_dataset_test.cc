@@ -120,7 +120,7 @@ TEST_F(CheckDatasetTest, ListsEveryDefectInABlob) {
   EXPECT_TRUE(listed) << list;
 }
 
-TEST_F(CheckDatasetTest, TellsOfBothPhases) {
+TEST_F(CheckDatasetTest, TellsOfEveryPhase) {
   ASSERT_TRUE(Run().ok());
   std::vector<std::string> stages;
   int64_t step = -1;
@@ -129,8 +129,39 @@ TEST_F(CheckDatasetTest, TellsOfBothPhases) {
     EXPECT_GE(progress.step, step) << "a job's step does not fall";
     step = progress.step;
   }
-  EXPECT_THAT(stages, ElementsAre("unpack", "check"));
+  EXPECT_THAT(stages, ElementsAre("unpack", "read", "check", "pack"));
   EXPECT_EQ(link_.progress().back().step, link_.progress().back().total_steps);
+}
+
+// A step that does not move for five minutes is a job that is killed as stalled.
+TEST_F(CheckDatasetTest, ReadingAndPackingManyBoxesMoveTheStep) {
+  constexpr int kBoxes = 9'000;  // a picture may have 10,000
+  std::string coco = R"({"images":[)";
+  for (int i = 0; i < 3; ++i) {
+    base::StrAppend(&coco, i == 0 ? "" : ",", R"({"id":)", i, R"(,"file_name":"p)", i, R"(.png"})");
+  }
+  coco += R"(],"categories":[{"id":1,"name":"NoMask"}],"annotations":[)";
+  for (int i = 0; i < 3 * kBoxes; ++i) {
+    base::StrAppend(&coco, i == 0 ? "" : ",", R"({"id":)", i, R"(,"image_id":)", i % 3,
+                    R"(,"category_id":1,"bbox":[1,2,30,40]})");
+  }
+  std::map<std::string, std::string> files = {{"a.json", coco + "]}"}};
+  for (int i = 0; i < 3; ++i) {
+    const std::string name = base::StrCat("p", i, ".png");
+    files[name] = files_.at("set/JPEGImages/" + name);
+  }
+  files_ = files;
+  const auto result = Run();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(MessageOf(*result, "dataset")["boxes"], base::StrCat(3 * kBoxes));
+  std::map<std::string, int> moves;
+  int64_t before = 0;
+  for (const jobs::JobLink::Progress& progress : link_.progress()) {
+    if (progress.step > before) ++moves[progress.stage];
+    before = progress.step;
+  }
+  EXPECT_GE(moves["read"], 3 * kBoxes / 4'096);
+  EXPECT_GE(moves["pack"], 3 * 6) << "for each picture in each column of boxes";
 }
 
 // There is nothing to keep: every order to end ends it, wherever it is.

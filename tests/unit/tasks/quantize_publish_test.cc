@@ -216,6 +216,13 @@ TEST_F(PublishTest, AResultThatIsNoneIsAnErrorAndChangesNothing) {
   EXPECT_EQ(registry_->GetModel("m")->versions.size(), 1U);
 }
 
+// With the reason of a database in trouble the worker would ask again and again.
+TEST_F(PublishTest, ASweptBundleIsNoTroubleOfTheDatabase) {
+  Json swept = ResultOf("the codes");
+  swept["bundle"] = std::string(64, 'a');
+  EXPECT_EQ(base::GetErrorDetails(Apply(Quantize(), swept)).reason, "BLOB_GONE");
+}
+
 TEST_F(PublishTest, AComparisonIsKeptWithItsVersionsNames) {
   jobs::Job job;
   job.spec_json = R"({"version": "models/m/versions/2", "reference": "models/m/versions/1",

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "store/artifact_rows.h"
 #include "tasks/json.h"
 #include "unit/registry/registry_fixture.h"
 #include "unit/tasks/tasks_fixture.h"
@@ -136,6 +137,30 @@ TEST_F(KindsTest, ALongSummaryComesFromItsBlob) {
   EXPECT_EQ(MessageOf(result, "dataset").value("pictures", ""), "7") << result;
   EXPECT_EQ(Json::parse(result).size(), 1U) << "nothing that is this room's own: " << result;
   EXPECT_THAT(datasets_->Get("d")->summary_json, HasSubstr(R"("pictures":"7")"));
+}
+
+// With the reason of a database in trouble the worker would ask again and again.
+TEST_F(KindsTest, ASweptPackIsNoTroubleOfTheDatabase) {
+  InsertDataset();
+  std::string result = base::StrCat(
+      R"({"dataset": {"name": "datasets/d", "pack_artifact": "artifacts/)", std::string(64, 'a'),
+      R"(", "pack_bytes": "4"}, "defects_blob": ")", AddBlob("{}"), R"("})");
+  const absl::Status status =
+      In([&](store::Session& session) { return kinds_->Apply(session, CheckJob(), result); });
+  EXPECT_EQ(base::GetErrorDetails(status).reason, "BLOB_GONE") << status;
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(datasets_->Get("d")->state, registry::DatasetState::kChecking);
+}
+
+// Another job's checkpoint of the same bytes was dropped, and the sweep took them.
+TEST_F(KindsTest, ASweptCheckpointIsNotHeld) {
+  const std::string sha256 = AddArtifact("a checkpoint", store::ArtifactOrigin::kResult);
+  EXPECT_TRUE(kinds_->HoldBlob(sha256).ok());
+  ASSERT_TRUE(
+      In([&](store::Session& session) { return store::MarkDeleting(session, sha256); }).ok());
+  ASSERT_TRUE(artifacts_->Sweep().ok());
+  const auto hold = kinds_->HoldBlob(sha256);
+  EXPECT_EQ(base::GetErrorDetails(hold.status()).reason, "BLOB_GONE") << hold.status();
 }
 
 TEST_F(KindsTest, ACheckThatFailedFailsItsDataset) {

@@ -63,8 +63,8 @@ func hasEnded(state lbwv1.JobState) bool {
 // and gives up.
 //
 // A browser comes back after a broken connection and after a 200 that ends, and after no other answer. So a server that
-// is away, as while it restarts, is no error here: the stream is open, says comments, and goes on from its cursor when
-// the server is back.
+// is away, as while it restarts, or that has no room for another watcher, as when all come back behind a restart, is no
+// error here: the stream is open, says comments, and goes on from its cursor when the server is back.
 func (g *Gateway) watchEvents(w http.ResponseWriter, r *http.Request) {
 	cursor, err := afterCursor(r)
 	if err != nil {
@@ -145,10 +145,10 @@ func (f *follower) hasSeenAll(first *lbwv1.WatchJobResponse) bool {
 	return f.r.Header.Get("Last-Event-ID") != "" && len(first.GetEvents()) == 0 && hasEnded(first.GetJob().GetState())
 }
 
-// isAway says whether the server is not there, or going: a stream that it cuts off reads as cancelled.
+// isAway says whether the server is not there, going (a stream that it cuts off reads as cancelled) or full.
 func (f *follower) isAway(err error) bool {
 	code := status.Code(err)
-	return f.ctx.Err() == nil && (code == codes.Unavailable || code == codes.Canceled)
+	return f.ctx.Err() == nil && (code == codes.Unavailable || code == codes.Canceled || code == codes.ResourceExhausted)
 }
 
 // wait keeps the stream open until it is time to ask the server again. False where the stream is to end: a browser
@@ -158,7 +158,11 @@ func (f *follower) wait(err error) bool {
 		f.awaySince, f.askAgain = time.Now(), firstAskAgain
 	}
 	f.out.begin()
-	f.out.comment("the server is away")
+	if status.Code(err) == codes.ResourceExhausted {
+		f.out.comment("the server is full")
+	} else {
+		f.out.comment("the server is away")
+	}
 	f.out.flush()
 	f.abortIfUnread()
 	if f.g.draining.Load() || time.Since(f.awaySince) >= f.g.limits.AwayPatience {

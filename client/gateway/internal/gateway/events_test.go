@@ -227,6 +227,33 @@ func TestEventsSurviveADrain(t *testing.T) {
 	}
 }
 
+// Behind a restart everybody comes back at once. A browser gives up for good on a 429.
+func TestEventsSurviveAServerThatHasNoRoomForAnotherWatcherYet(t *testing.T) {
+	refusals := 2
+	f := script(nil)
+	answer := f.watch
+	f.watch = func(r *lbwv1.WatchJobRequest, s grpc.ServerStreamingServer[lbwv1.WatchJobResponse]) error {
+		if refusals > 0 {
+			refusals--
+			return status.Error(codes.ResourceExhausted, "too many watchers: limit=64")
+		}
+		return answer(r, s)
+	}
+	w := newWorld(t, f, Limits{})
+	begun := time.Now()
+	got := w.do("GET", watchPath, "", events)
+	body := string(got.body)
+	if got.code != 200 || strings.Count(body, ": the server is full") != 2 || !strings.Contains(body, "event: end") {
+		t.Errorf("HTTP %d: %s", got.code, body)
+	}
+	if waited := time.Since(begun); waited < 3*firstAskAgain {
+		t.Errorf("asked twice again within %v", waited)
+	}
+	// Without events it is an answer like any other.
+	refusals = 1
+	w.do("GET", watchPath, "", nil).wantError(429, "RESOURCE_EXHAUSTED", "too many watchers")
+}
+
 func TestEventsOfAJobThatIsNotThereAre404AfterARestartToo(t *testing.T) {
 	w := newWorld(t, counting(5), Limits{})
 	w.do("GET", "/v1/jobs/j2:watch", "", events).wantError(404, "NOT_FOUND", "jobs/j2")
