@@ -12,6 +12,7 @@
 namespace lbw::client {
 namespace {
 
+constexpr char kExact[] = "exact projection, bias corrected";
 constexpr double kNothing = std::numeric_limits<double>::quiet_NaN();
 
 std::string MetricOf(const v1::CalibrationReport& report) {
@@ -67,7 +68,7 @@ void AddCurve(const v1::WidthPlan& plan, const std::string& suffix, Value value,
     if (!std::isfinite(at.y)) continue;
     const bool is_uniform = point.what().rfind("uniform", 0) == 0;
     (is_uniform ? uniform : plans).points.push_back(at);
-    if (point.bytes() == plan.bytes()) chosen.points = {at};
+    if (point.chosen()) chosen.points = {at};
   }
   for (plot::Series* series : {&uniform, &plans, &chosen}) {
     std::stable_sort(series->points.begin(), series->points.end(),
@@ -133,8 +134,8 @@ void AddMu(const v1::CalibrationReport& report, plot::Figure& figure) {
                    [](plot::Point a, plot::Point b) { return a.x < b.x; });
   chart.series = {std::move(tested), std::move(chosen)};
   if (has_values) {
-    const v1::Measurement* const exact = FindMeasurement(report, "exact projection");
-    AddLevel("exact projection", ValueOf(exact), chart);
+    const v1::Measurement* const exact = FindMeasurement(report, kExact);
+    AddLevel(kExact, ValueOf(exact), chart);
     if (exact == nullptr) {
       AddLevel("nearest projection", ValueOf(FindMeasurement(report, "nearest")), chart);
     }

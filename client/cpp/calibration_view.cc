@@ -47,14 +47,32 @@ std::string HeadLine(const v1::CalibrationReport& report) {
   return Printable(text) + "\n";
 }
 
+std::string ScaleWord(v1::ScaleKind scale) {
+  if (scale == v1::SCALE_KIND_REAL) return "real";
+  return scale == v1::SCALE_KIND_POW2 ? "pow2" : "-";
+}
+
+std::string PlaceWord(v1::BiasPlace place) {
+  switch (place) {
+    case v1::BIAS_PLACE_BIAS:
+      return "bias";
+    case v1::BIAS_PLACE_BATCH_NORM:
+      return "batch_norm";
+    case v1::BIAS_PLACE_STORED:
+      return "stored";
+    default:
+      return "-";
+  }
+}
+
 void AddLayerRow(const v1::CalibratedLayer& layer, bool is_worst, Table& table) {
   const std::string dead = layer.dead_rows() == 0 ? "-"
                                                   : base::StrCat(Grouped(layer.dead_rows()), " of ",
                                                                  Grouped(layer.rows()));
-  table.AddRow({layer.name(), base::StrCat(layer.bits()), layer.scale(),
+  table.AddRow({layer.name(), base::StrCat(layer.bits()), ScaleWord(layer.scale()),
                 Decimal(LBW_OPTIONAL(layer, nearest_output_sqnr_db), 2),
                 Decimal(LBW_OPTIONAL(layer, output_sqnr_db), 2), Percent(layer.error_share()), dead,
-                layer.bias_in().empty() ? "-" : layer.bias_in(), is_worst ? kMark : "",
+                PlaceWord(layer.bias_in()), is_worst ? kMark : "",
                 layer.plain().empty() ? "" : "plain: " + layer.plain()});
 }
 
@@ -171,7 +189,10 @@ void AddVerdict(const v1::WidthPlan& plan, std::string& out) {
     base::StrAppend(&out, Decimal(plan.measured_value(), 4), " measured");
   }
   out += "\n";
-  if (!plan.verdict().empty()) base::StrAppend(&out, "  ", Printable(plan.verdict()), "\n");
+  if (!plan.verdict().empty()) {
+    base::StrAppend(&out, "  ", DropMissed(plan) ? "MISSED: " : "", Printable(plan.verdict()),
+                    "\n");
+  }
 }
 
 void AddCurve(const v1::CalibrationReport& report, std::string& out) {
@@ -189,7 +210,7 @@ void AddCurve(const v1::CalibrationReport& report, std::string& out) {
                   Small(LBW_OPTIONAL(point, measured_error)),
                   Decimal(LBW_OPTIONAL(point, value), 4), Decimal(LBW_OPTIONAL(point, drop), 4),
                   Between(point.has_drop_interval(), point.drop_interval()),
-                  point.bytes() == plan.bytes() ? kMark : ""});
+                  point.chosen() ? kMark : ""});
   }
   if (!table.empty()) out += table.Render(2);
 }
@@ -243,6 +264,8 @@ std::string RenderCalibration(const v1::CalibrationReport& report, CalibrationDe
   for (const std::string& note : report.notes()) base::StrAppend(&out, Printable(note), "\n");
   return out;
 }
+
+bool DropMissed(const v1::WidthPlan& plan) { return plan.has_max_drop() && !plan.reached(); }
 
 std::vector<int> WorstLayers(const v1::CalibrationReport& report, size_t most) {
   std::vector<int> places(static_cast<size_t>(report.layers_size()));

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/reason.h"
 #include "client/cpp/plot.h"
 #include "lbw/v1/calibration.pb.h"
 
@@ -27,6 +28,11 @@ std::vector<int> WorstLayers(const v1::CalibrationReport& report, size_t most);
 // mu was chosen: value against mu, with the nearest projection's as a line. Otherwise: output SQNR
 // of every layer, nearest and calibrated. title: the version.
 plot::Figure CalibrationFigure(const std::string& title, const v1::CalibrationReport& report);
+
+// A drop was asked for, and the version has a larger one. A command says so with this reason, and
+// the program with an exit status of its own (cli.h).
+bool DropMissed(const v1::WidthPlan& plan);
+inline constexpr base::Reason kDropMissed{"DROP_MISSED"};
 
 // "face/3, map_50 0.8912".
 std::string QuantizationWord(const v1::QuantizationResult& result);

@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "client/cpp/calibration_view.h"
 #include "client/cpp/commands/commands.h"
 
 namespace lbw::client {
@@ -109,7 +110,7 @@ int RunCli(const std::vector<std::string>& arguments, const Terminal& terminal,
   }
   if (status.ok()) return 0;
   terminal.err << RenderError(status, options.server) << std::flush;
-  return 1;
+  return base::GetErrorDetails(status).reason == kDropMissed.text ? kDropMissedStatus : 1;
 }
 
 }  // namespace lbw::client

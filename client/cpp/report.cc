@@ -1,5 +1,6 @@
 #include "client/cpp/report.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "absl/strings/str_format.h"
@@ -154,12 +155,12 @@ RuleText RenderRuleMatches(const google::protobuf::RepeatedPtrField<v1::RuleMatc
   return text;
 }
 
-std::string DescribeOptions(const v1::QuantizationOptions& options) {
+namespace {
+
+std::string Describe(const std::string& bits, const v1::QuantizationOptions& options) {
   const auto word_or = [](const std::string& word, const char* fallback) {
     return word.empty() ? std::string(fallback) : word;
   };
-  const std::string bits =
-      options.bits() == 0 ? "bits of each layer's own" : base::StrCat(options.bits(), " bits");
   if (options.scheme() == v1::SCHEME_UNIFORM) {
     return base::StrCat(bits, ", uniform, per ",
                         word_or(GranularityWord(options.granularity()), "channel"));
@@ -170,6 +171,28 @@ std::string DescribeOptions(const v1::QuantizationOptions& options) {
                    word_or(SchemeWord(options.scheme()), "exact"));
   if (options.has_mu_ratio()) base::StrAppend(&text, " mu ", options.mu_ratio());
   return text;
+}
+
+std::string BitsWord(const v1::QuantizationOptions& options) {
+  return options.bits() == 0 ? "bits of each layer's own" : base::StrCat(options.bits(), " bits");
+}
+
+}  // namespace
+
+std::string DescribeOptions(const v1::QuantizationOptions& options) {
+  return Describe(BitsWord(options), options);
+}
+
+std::string DescribeWeights(const v1::QuantizationOptions& options) {
+  uint32_t least = options.bits();
+  uint32_t most = options.bits();
+  for (const v1::LayerRule& rule : options.rules()) {
+    if (rule.keep_float() || !rule.has_bits()) continue;
+    least = least == 0 ? rule.bits() : std::min(least, rule.bits());
+    most = std::max(most, rule.bits());
+  }
+  if (least == most) return Describe(BitsWord(options), options);
+  return Describe(base::StrCat("mixed ", least, "-", most, " bits"), options);
 }
 
 }  // namespace lbw::client

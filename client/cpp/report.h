@@ -30,6 +30,8 @@ RuleText RenderRuleMatches(const google::protobuf::RepeatedPtrField<v1::RuleMatc
 
 // "4 bits, full, per channel, exact", with defaults spelled out. Bits 0: widths were chosen.
 std::string DescribeOptions(const v1::QuantizationOptions& options);
+// The same of a whole version: "mixed 2-6 bits, ..." where its rules have other widths.
+std::string DescribeWeights(const v1::QuantizationOptions& options);
 
 }  // namespace lbw::client
 

@@ -49,7 +49,7 @@ absl::Status Budget::KeepPicture(const RawPicture& picture) {
   uint64_t texts = 4 * (picture.wanted.size() + picture.path.size()) +
                    picture.annotation_file.size() + picture.label.value_or("").size() +
                    (picture.png ? picture.png->size() : 0);
-  for (const std::string& split : picture.splits) texts += sizeof(split) + split.size();
+  for (const std::string& split : picture.splits) texts += sizeof(std::string) + split.size();
   return Keep(kPicture + texts, file);
 }
 

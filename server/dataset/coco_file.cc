@@ -171,7 +171,7 @@ class CocoReader final : public nlohmann::json_sax<nlohmann::json> {
     } else if (list_ == List::kCategories) {
       LBW_RETURN_IF_ERROR(CheckNameLength(base::StrCat(path_, ": categories.name of id ", id_),
                                           category_, context_.options.limits));
-      LBW_RETURN_IF_ERROR(context_.budget.Keep(sizeof(category_) + 3 * category_.size(), path_));
+      LBW_RETURN_IF_ERROR(context_.budget.Keep(sizeof(std::string) + 3 * category_.size(), path_));
       if (static_cast<int64_t>(file_.categories.size()) >= context_.options.limits.max_classes) {
         return BeyondLimit("number of categories", path_, file_.categories.size() + 1,
                            static_cast<uint64_t>(context_.options.limits.max_classes));

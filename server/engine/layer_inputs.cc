@@ -162,6 +162,7 @@ absl::Status FillProduct(const graph::Node& node, const graph::Operands& operand
   const auto last = input.size() - 1;
   const int64_t leading = ProductOf(absl::MakeConstSpan(input).subspan(0, input.size() - 2));
   use.in_sizes = {leading, input[last - 1], input[last]};
+  use.row_dimension = left ? last - 1 : last;
   if (left) {
     use.kind = WeightUse::Kind::kColumns;
     use.rows = weight[0];

@@ -41,6 +41,8 @@ struct WeightUse {
   std::vector<int64_t> in_sizes;  // spatial; kRows, kColumns: [leading, rows, columns] of the input
   std::vector<int64_t> out_sizes;
   int64_t positions = 0;  // outputs of one picture
+  // Which dimension of the output the rows are.
+  size_t row_dimension = 1;
 };
 
 // shapes: of the graph for one picture. weight must be one of graph::FindWeights, node the index of

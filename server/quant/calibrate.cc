@@ -241,9 +241,9 @@ void Judge(const Problem& problem, int64_t first, int64_t count, CalibratedRows&
     const double power = problem.power.empty() ? 0.0 : problem.power[row];
     const int64_t at = r * n;
     const auto error = [&](const std::vector<double>& values, const std::vector<double>& product) {
-      return std::max(
-          0.0, power - 2 * Dot(&wg[static_cast<size_t>(at)], &values[static_cast<size_t>(at)], n) +
-                   Dot(&product[static_cast<size_t>(at)], &values[static_cast<size_t>(at)], n));
+      return TellableError(
+          power - 2 * Dot(&wg[static_cast<size_t>(at)], &values[static_cast<size_t>(at)], n) +
+          Dot(&product[static_cast<size_t>(at)], &values[static_cast<size_t>(at)], n));
     };
     out.output_power[row] = power;
     out.error[row] = error(q, qh);

@@ -56,8 +56,10 @@ enum class Plain : uint8_t {
 };
 
 // What the sums of a group and its solver take at a time, beside what belongs to the rows.
+// At 2^28 columns and more it stays what it is there.
 constexpr uint64_t CalibrationBytes(int64_t columns) {
-  const auto n = static_cast<uint64_t>(columns);
+  constexpr int64_t kMost = int64_t{1} << 28;
+  const auto n = static_cast<uint64_t>(columns < kMost ? columns : kMost);
   return 24 * n * n;  // H, G and the factor of H, which H in float32 then takes the room of
 }
 
@@ -69,7 +71,7 @@ struct CalibratedRows {
   std::vector<double> bias_change;  // [rows], to be added to the layer's bias
   // Mean squared difference of the layer's output from the float network's, behind the bias change,
   // a row: of the nearest codes of Wf with their own bias change, and of these codes. Never
-  // negative.
+  // negative; 0 where the sums are not finite.
   std::vector<double> nearest_error;
   std::vector<double> error;
   // Mean square of the float network's output about its mean, a row. 0 where it was not told.

@@ -2,6 +2,7 @@
 #ifndef LBW_QUANT_CALIBRATE_ROWS_H_
 #define LBW_QUANT_CALIBRATE_ROWS_H_
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -32,6 +33,11 @@ struct SolvedRow {
 // targets: rows of Wt, [rows, columns].
 // Several rows at a time share each row of H while it is in the nearest cache.
 std::vector<SolvedRow> SolveBlock(const RowProblem& problem, absl::Span<const float> targets);
+
+// Rounding leaves no error below 0; one that is not finite says nothing: 0.
+inline double TellableError(double error) {
+  return std::isfinite(error) && error > 0 ? error : 0.0;
+}
 
 // The grid value nearest to u, ties to the larger magnitude: of {0, +-2^(s-m+1), m = 1..n}.
 float NearestValue(float u, int magnitudes, int exponent);

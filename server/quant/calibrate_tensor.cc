@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "quant/calibrate.h"
+#include "quant/calibrate_rows.h"
 #include "quant/packing.h"
 
 namespace lbw::quant {
@@ -55,7 +56,7 @@ RowErrors MeasureRows(absl::Span<const float> weights, absl::Span<const float> v
     const double error = gram.moments == Moments::kDiagonal
                              ? Spread(w, q, gram.h)
                              : power - 2 * Form(w, gram.g, q) + Form(q, gram.h, q);
-    out.error.push_back(std::max(0.0, error));
+    out.error.push_back(TellableError(error));
     out.bias_change.push_back(Dot(w, gram.mean_float) - Dot(q, gram.mean_quantized));
   }
   return out;

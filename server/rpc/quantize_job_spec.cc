@@ -12,6 +12,7 @@
 #include "rpc/convert.h"
 #include "rpc/json.h"
 #include "rpc/spec_parts.h"
+#include "tasks/calibration_pictures.h"
 #include "tasks/tasks.h"
 #include "tasks/weight_plan.h"
 
@@ -184,6 +185,12 @@ absl::StatusOr<v1::CalibrationOptions> FillInCalibration(const v1::CalibrationOp
   LBW_RETURN_IF_ERROR(RequirePictures(facts.dataset, calibration.split(), split));
   if (asked.count() == 0) calibration.set_count(kPictures);
   LBW_RETURN_IF_ERROR(CheckCount(calibration.count(), 1, kMaxPictures, At("calibration.count")));
+  const uint64_t pictures =
+      std::min<uint64_t>(calibration.count(), PicturesIn(facts.dataset, calibration.split()));
+  if (const absl::Status fits = tasks::CheckPictureBytes(pictures, facts.outline.spec.input);
+      !fits.ok()) {
+    return BadArgument(base::Std(fits.message()), At("calibration.count"));
+  }
   if (asked.positions() == 0) calibration.set_positions(kPositions);
   LBW_RETURN_IF_ERROR(
       CheckCount(calibration.positions(), 1, kMaxPositions, At("calibration.positions")));

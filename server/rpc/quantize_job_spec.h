@@ -30,10 +30,11 @@ struct QuantizeFacts {
 // both splits, budget_bytes or max_drop, max_pictures, calibration.threads), options.mu_ratio where
 // it is searched, and widths and mu where they are not asked for.
 // Errors: kInvalidArgument, BAD_ARGUMENT or BAD_OPTIONS - an option that is missing, out of range
-// or that excludes another, an unknown split, a budget below the smallest size that the widths
-// allow; kInvalidArgument, NOTHING_TO_QUANTIZE; kFailedPrecondition, NOT_THE_RIGHT_HEAD - what is
-// measured on does not fit the head; kFailedPrecondition, BAD_DATASET - a split without pictures,
-// or without labels where max_drop needs them.
+// or that excludes another, pictures that would not fit in memory, an unknown split, a budget below
+// the smallest size that the widths allow; kInvalidArgument, NOTHING_TO_QUANTIZE;
+// kFailedPrecondition, NOT_THE_RIGHT_HEAD - what is measured on does not fit the head;
+// kFailedPrecondition, BAD_DATASET - a split without pictures, or without labels where max_drop
+// needs them.
 absl::StatusOr<v1::QuantizeSpec> FillIn(const v1::QuantizeSpec& asked, const QuantizeFacts& facts);
 
 // Pictures that the filled spec calibrates on, and that it measures on (at most).

@@ -55,9 +55,9 @@ absl::StatusOr<CalibratedNetwork> CalibrateNetwork(LayerWalk& walk, const model:
         LBW_ASSIGN_OR_RETURN(sums, walk.Sums(steps.keep_going));
       }
       const base::Stopwatch watch;
-      LBW_ASSIGN_OR_RETURN(
-          SolvedLayer solved,
-          SolveLayer(layer, weights, sums.has_value() ? &*sums : nullptr, *choices[i], threads));
+      LBW_ASSIGN_OR_RETURN(SolvedLayer solved,
+                           SolveLayer(layer, weights, sums.has_value() ? &*sums : nullptr,
+                                      *choices[i], {threads, steps.keep_going}));
       out.solve_seconds += watch.ElapsedSeconds();
       out.solved.push_back(std::move(solved));
     }

@@ -20,12 +20,28 @@ absl::StatusOr<std::vector<size_t>> DrawPictures(const dataset::Pack& pack,
   return order;
 }
 
+absl::Status CheckPictureBytes(uint64_t count, const detect::InputSpec& input) {
+  // Sizes beyond any limit need not be multiplied out.
+  static constexpr int64_t kMostSide = int64_t{1} << 24;
+  const auto side = [](int64_t size) {
+    return static_cast<uint64_t>(std::clamp<int64_t>(size, 0, kMostSide));
+  };
+  const uint64_t bytes =
+      sizeof(float) * side(input.channels()) * side(input.height) * side(input.width);
+  if (bytes == 0 || count <= kMaxPictureBytes / bytes) return absl::OkStatus();
+  return base::Error(
+      absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
+      base::StrCat("too many pictures to keep in memory: count=", count, " bytes_a_picture=", bytes,
+                   " limit=", kMaxPictureBytes, " bytes"));
+}
+
 absl::StatusOr<CalibrationPictures> ReadCalibrationPictures(
     const dataset::Pack& pack, const PictureDraw& draw, const detect::InputSpec& input, int threads,
     const std::function<absl::Status()>& keep_going) {
   LBW_ASSIGN_OR_RETURN(const std::vector<size_t> order, DrawPictures(pack, draw.split, draw.seed));
   CalibrationPictures pictures;
   const auto want = static_cast<size_t>(draw.count);
+  LBW_RETURN_IF_ERROR(CheckPictureBytes(std::min(want, order.size()), input));
   for (size_t at = 0; at < order.size() && pictures.inputs.size() < want;) {
     if (keep_going) LBW_RETURN_IF_ERROR(keep_going());
     const size_t block = static_cast<size_t>(std::max(1, threads)) * 4;

@@ -35,9 +35,14 @@ struct CalibrationPictures {
 absl::StatusOr<std::vector<size_t>> DrawPictures(const dataset::Pack& pack,
                                                  const std::string& split, uint64_t seed);
 
+// Whether so many inputs may lie in memory. Errors: kInvalidArgument, BAD_ARGUMENT - names count,
+// bytes a picture and limit.
+inline constexpr uint64_t kMaxPictureBytes = uint64_t{4} << 30;
+absl::Status CheckPictureBytes(uint64_t count, const detect::InputSpec& input);
+
 // Fewer than draw.count where the split has fewer that can be read. keep_going is asked now and
-// then. Errors: kFailedPrecondition, BAD_DATASET - none can be read (says why of the first);
-// keep_going's.
+// then. Errors: CheckPictureBytes's, of those that there are; kFailedPrecondition, BAD_DATASET -
+// none can be read (says why of the first); keep_going's.
 absl::StatusOr<CalibrationPictures> ReadCalibrationPictures(
     const dataset::Pack& pack, const PictureDraw& draw, const detect::InputSpec& input, int threads,
     const std::function<absl::Status()>& keep_going);

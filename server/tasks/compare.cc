@@ -126,7 +126,9 @@ class Comparing {
   void Report(std::string_view stage, size_t done) const {
     jobs::JobLink::Progress progress;
     progress.step = static_cast<int64_t>(done);
-    progress.total_steps = static_cast<int64_t>(2 * pictures_.inputs.size());
+    // Not known while pictures are read.
+    const size_t pictures = pictures_.inputs.size();
+    progress.total_steps = static_cast<int64_t>(pictures == 0 ? 0 : read_ + 2 * pictures);
     progress.stage = std::string(stage);
     context_.link->Report(progress);
   }
@@ -144,6 +146,7 @@ class Comparing {
   std::unique_ptr<dataset::Pack> pack_;
   model::Model version_, reference_;
   CalibrationPictures pictures_;
+  size_t read_ = 0;  // blocks of pictures
   std::vector<Looked> looked_;
   std::vector<ValueSums> sums_;
   Json compared_ = Json::array();
@@ -176,9 +179,12 @@ absl::Status Comparing::Open() {
     return base::Error(absl::StatusCode::kFailedPrecondition, base::reason::kBadArgument,
                        "the two versions answer differently: their specs' heads or classes differ");
   }
-  LBW_ASSIGN_OR_RETURN(pictures_, ReadCalibrationPictures(
-                                      *pack_, {spec_.split, spec_.count, spec_.seed},
-                                      version_.spec.input, Threads(), [this] { return Obey(); }));
+  LBW_ASSIGN_OR_RETURN(pictures_,
+                       ReadCalibrationPictures(*pack_, {spec_.split, spec_.count, spec_.seed},
+                                               version_.spec.input, Threads(), [this] {
+                                                 Report("read pictures", read_++);
+                                                 return Obey();
+                                               }));
   for (const auto& [index, reason] : pictures_.failed) {
     compared_.push_back({{"name", pack_->dataset().pictures[index].name},
                          {"error", std::string(base::Std(reason.message()))}});
@@ -239,7 +245,7 @@ absl::Status Comparing::Values() {
       }
       sums_[i].Add(of_reference[i].as<float>(), of_version[i].as<float>());
     }
-    Report("layers", p + 1);
+    Report("layers", read_ + p + 1);
   }
   return absl::OkStatus();
 }
@@ -282,7 +288,7 @@ absl::Status Comparing::Boxes() {
     }
     line["name"] = pack_->dataset().pictures[pictures_.indices[p]].name;
     compared_.push_back(std::move(line));
-    Report("boxes", pictures_.inputs.size() + p + 1);
+    Report("boxes", read_ + pictures_.inputs.size() + p + 1);
   }
   agreement_["against"] = base::VersionName(spec_.reference.model, *spec_.reference.version);
   if (version->is_classifier()) {

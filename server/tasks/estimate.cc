@@ -7,7 +7,9 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "graph/graph.h"
+#include "quant/calibrate.h"
 #include "quant/quantize.h"
+#include "tasks/layer_walk.h"
 
 namespace lbw::tasks {
 namespace {
@@ -134,14 +136,20 @@ absl::StatusOr<Estimate> EstimateQuantization(const QuantizeEstimateInput& input
   const auto measured = static_cast<double>(input.measured);
   double sums = 0;
   double solver = 0;
-  double columns = 0;
+  double most = 0;
   for (const LayerSize& layer : LayersOf(*input.model, cost.shapes)) {
+    constexpr double kBytesAnElement = 9;  // rows, target and codes
+    const auto columns = static_cast<int64_t>(layer.columns);
+    const double rows = kBytesAnElement * layer.rows * layer.columns;
+    most = std::max(most, rows);
+    if (!FitsLayer(static_cast<int64_t>(layer.groups), columns, kMaxLayerBytes)) continue;
+    const auto solving = static_cast<double>(quant::CalibrationBytes(columns));
+    most = std::max(most, rows + layer.groups * solving);
     const double square = layer.columns * layer.columns;
     const double samples = std::min(layer.samples, static_cast<double>(input.positions));
     sums += 2 * pictures * samples * square * layer.groups;
     solver += layer.groups * square * layer.columns +
               kExponentsTried * input.sweeps * layer.rows * square;
-    columns = std::max(columns, layer.columns);
   }
   solver *= std::max(input.widths, 1);
   const double forward = cost.macs * (2 * pictures + input.networks * measured);
@@ -152,8 +160,11 @@ absl::StatusOr<Estimate> EstimateQuantization(const QuantizeEstimateInput& input
                                     kDecodeSeconds * (pictures + measured));
   constexpr double kMostKept = 1.5e9;
   const double kept = std::min(cost.elements * sizeof(float) * pictures, kMostKept);
+  const detect::InputSpec& spec = input.model->spec.input;
+  const double pixels = static_cast<double>(spec.height) * static_cast<double>(spec.width);
+  const double inputs = pictures * pixels * static_cast<double>(spec.channels()) * sizeof(float);
   estimate.memory_bytes =
-      4 * input.bundle_bytes + kBaseBytes + static_cast<uint64_t>(24 * columns * columns + kept);
+      4 * input.bundle_bytes + kBaseBytes + static_cast<uint64_t>(most + inputs + kept);
   estimate.basis = base::StrCat("from ", Giga(cost.macs), " a picture, ", Giga(sums),
                                 " of sums and ", Giga(solver), " of the solver");
   return estimate;

@@ -7,8 +7,9 @@
 // quantize   Time: two networks over the calibration pictures, sums of products of the inputs of
 //            every layer (samples * columns^2, twice), its solver (columns^3 + 3 exponents * sweeps
 //            * rows * columns^2; once for every width that is tried), and the networks that are
-//            measured. Memory: the bundle's bytes four times, 24 * the largest columns^2,
-//            activations that are kept (at most 1.5 GB), 300 MB.
+//            measured; layers beyond kMaxLayerBytes have neither sums nor solver. Memory: the
+//            bundle's bytes four times, the most of a layer (quant::CalibrationBytes a group and 9
+//            bytes an element), the pictures, activations that are kept (at most 1.5 GB), 300 MB.
 // compare    Time: two networks over the pictures. Memory: as evaluate, of two.
 #ifndef LBW_TASKS_ESTIMATE_H_
 #define LBW_TASKS_ESTIMATE_H_

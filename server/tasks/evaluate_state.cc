@@ -33,7 +33,28 @@ base::Tensor List(base::DType dtype, const std::vector<T>& values) {
 
 using Tensors = std::map<std::string, base::Tensor>;
 
-void AddRun(const std::string& name, const RunState& run, Tensors& tensors) {
+template <typename T>
+absl::StatusOr<std::vector<T>> ReadList(const ReadTensor& read, const std::string& name,
+                                        base::DType dtype) {
+  LBW_ASSIGN_OR_RETURN(const base::Tensor tensor, read(name));
+  if (tensor.dtype() != dtype) return BadCheckpoint(name);
+  const absl::Span<const T> values = tensor.as<T>();
+  return std::vector<T>(values.begin(), values.end());
+}
+
+// Rising indices of pictures that are done.
+bool IsWithin(const std::vector<int32_t>& pictures, int64_t done) {
+  int64_t last = -1;
+  for (const int32_t picture : pictures) {
+    if (picture <= last || picture >= done) return false;
+    last = picture;
+  }
+  return true;
+}
+
+}  // namespace
+
+void AddRun(const std::string& prefix, const RunState& run, Tensors& tensors) {
   std::vector<float> boxes;
   std::vector<float> scores;
   std::vector<int32_t> classes;
@@ -53,7 +74,6 @@ void AddRun(const std::string& name, const RunState& run, Tensors& tensors) {
     predicted.push_back(judged.predicted);
     ranks.push_back(judged.rank);
   }
-  const std::string prefix = "state." + name + ".";
   tensors.emplace(prefix + "boxes",
                   Make(base::DType::kF32, {static_cast<int64_t>(run.found.size()), 4}, boxes));
   tensors.emplace(prefix + "scores", List(base::DType::kF32, scores));
@@ -65,25 +85,14 @@ void AddRun(const std::string& name, const RunState& run, Tensors& tensors) {
   tensors.emplace(prefix + "judged", List(base::DType::kI32, run.judged_pictures));
 }
 
-template <typename T>
-absl::StatusOr<std::vector<T>> ReadList(const SafetensorsFile& file, const std::string& name,
-                                        base::DType dtype) {
-  const tensorfile::TensorEntry* const entry = file.Find(name);
-  if (entry == nullptr || entry->dtype != dtype) return BadCheckpoint(name);
-  LBW_ASSIGN_OR_RETURN(const base::Tensor tensor, file.Read(*entry));
-  const absl::Span<const T> values = tensor.as<T>();
-  return std::vector<T>(values.begin(), values.end());
-}
-
-absl::StatusOr<RunState> ReadRun(const SafetensorsFile& file, const std::string& name) {
-  const std::string prefix = "state." + name + ".";
+absl::StatusOr<RunState> ReadRun(const std::string& prefix, const ReadTensor& read) {
   const auto integers = [&](const char* list) {
-    return ReadList<int32_t>(file, prefix + list, base::DType::kI32);
+    return ReadList<int32_t>(read, prefix + list, base::DType::kI32);
   };
   LBW_ASSIGN_OR_RETURN(const std::vector<float> boxes,
-                       ReadList<float>(file, prefix + "boxes", base::DType::kF32));
+                       ReadList<float>(read, prefix + "boxes", base::DType::kF32));
   LBW_ASSIGN_OR_RETURN(const std::vector<float> scores,
-                       ReadList<float>(file, prefix + "scores", base::DType::kF32));
+                       ReadList<float>(read, prefix + "scores", base::DType::kF32));
   LBW_ASSIGN_OR_RETURN(const std::vector<int32_t> classes, integers("classes"));
   LBW_ASSIGN_OR_RETURN(const std::vector<int32_t> pictures, integers("pictures"));
   LBW_ASSIGN_OR_RETURN(const std::vector<int32_t> labels, integers("labels"));
@@ -110,23 +119,11 @@ absl::StatusOr<RunState> ReadRun(const SafetensorsFile& file, const std::string&
   return run;
 }
 
-// Rising indices of pictures that are done.
-bool IsWithin(const std::vector<int32_t>& pictures, int64_t done) {
-  int64_t last = -1;
-  for (const int32_t picture : pictures) {
-    if (picture <= last || picture >= done) return false;
-    last = picture;
-  }
-  return true;
-}
-
-}  // namespace
-
 absl::Status WriteState(const EvaluateState& state, const CheckpointHeader& header,
                         base::ByteSink& sink) {
   Tensors tensors;
-  AddRun("main", state.main, tensors);
-  AddRun("against", state.against, tensors);
+  AddRun("state.main.", state.main, tensors);
+  AddRun("state.against.", state.against, tensors);
   tensors.emplace("state.failed", List(base::DType::kI32, state.failed));
   const std::vector<double> seconds = {state.seconds.decode, state.seconds.preprocess,
                                        state.seconds.compute, state.seconds.postprocess};
@@ -161,17 +158,22 @@ absl::StatusOr<EvaluateState> ReadState(const base::RandomAccessReader& reader,
     return base::Error(absl::StatusCode::kFailedPrecondition, base::reason::kBadFile,
                        "the checkpoint is of another spec");
   }
+  const ReadTensor read = [&file](const std::string& name) -> absl::StatusOr<base::Tensor> {
+    const tensorfile::TensorEntry* const entry = file.Find(name);
+    if (entry == nullptr) return BadCheckpoint(name);
+    return file.Read(*entry);
+  };
   EvaluateState state;
   if (!absl::SimpleAtoi(metadata("step"), &state.done) || state.done < 0) {
     return BadCheckpoint("step");
   }
   // Pictures that are skipped because of a damaged number would be missed in silence.
   if (metadata("position") != metadata("step")) return BadCheckpoint("position");
-  LBW_ASSIGN_OR_RETURN(state.main, ReadRun(file, "main"));
-  LBW_ASSIGN_OR_RETURN(state.against, ReadRun(file, "against"));
-  LBW_ASSIGN_OR_RETURN(state.failed, ReadList<int32_t>(file, "state.failed", base::DType::kI32));
+  LBW_ASSIGN_OR_RETURN(state.main, ReadRun("state.main.", read));
+  LBW_ASSIGN_OR_RETURN(state.against, ReadRun("state.against.", read));
+  LBW_ASSIGN_OR_RETURN(state.failed, ReadList<int32_t>(read, "state.failed", base::DType::kI32));
   LBW_ASSIGN_OR_RETURN(const std::vector<double> seconds,
-                       ReadList<double>(file, "state.seconds", base::DType::kF64));
+                       ReadList<double>(read, "state.seconds", base::DType::kF64));
   if (seconds.size() != 4) return BadCheckpoint("state.seconds");
   if (!IsWithin(state.failed, state.done)) return BadCheckpoint("state.failed");
   for (const RunState* const run : {&state.main, &state.against}) {

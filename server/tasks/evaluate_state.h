@@ -10,12 +10,15 @@
 #define LBW_TASKS_EVALUATE_STATE_H_
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/io.h"
+#include "base/tensor.h"
 #include "eval/boxes.h"
 #include "eval/classification.h"
 #include "tasks/predict.h"
@@ -51,6 +54,13 @@ absl::StatusOr<EvaluateState> ReadState(const base::RandomAccessReader& reader,
                                         std::string_view spec_sha256);
 // Where it was written. Errors: kInvalidArgument, BAD_FILE.
 absl::StatusOr<CheckpointHeader> ReadHeader(const base::RandomAccessReader& reader);
+
+// One run as tensors "<prefix>boxes", ..., and back. read: a tensor by its name, of whatever type.
+// Errors: read's; kInvalidArgument, BAD_FILE - lists that do not fit each other.
+void AddRun(const std::string& prefix, const RunState& run,
+            std::map<std::string, base::Tensor>& tensors);
+using ReadTensor = std::function<absl::StatusOr<base::Tensor>(const std::string& name)>;
+absl::StatusOr<RunState> ReadRun(const std::string& prefix, const ReadTensor& read);
 
 }  // namespace lbw::tasks
 

@@ -62,13 +62,39 @@ std::string WhyPlain(const WalkLayer& layer, const LayerSums* sums,
   if (options.scheme == quant::Scheme::kThreshold) return "threshold scheme";
   if (options.granularity == quant::Granularity::kTensor) return "one exponent for all rows";
   if (!InOwnRows(layer, options)) return "its rows are not the layer's outputs";
-  if (sums != nullptr) return "";
+  if (sums != nullptr) return layer.limited;
   return layer.unsupported.empty() ? "no samples" : layer.unsupported;
+}
+
+// MeasureRows, some rows at a time on each thread.
+absl::StatusOr<quant::RowErrors> Measure(const Part& part, absl::Span<const float> values,
+                                         const quant::Gram& gram, const SolveEffort& effort) {
+  constexpr size_t kRowsAPiece = 8;
+  const auto n = static_cast<size_t>(gram.columns);
+  const size_t rows = part.weights.size() / n;
+  std::vector<quant::RowErrors> pieces((rows + kRowsAPiece - 1) / kRowsAPiece);
+  LBW_RETURN_IF_ERROR(quant::ParallelWhile(
+      static_cast<int64_t>(pieces.size()), effort.max_threads, effort.keep_going,
+      [&](int64_t piece) {
+        const size_t first = static_cast<size_t>(piece) * kRowsAPiece;
+        const size_t count = std::min(kRowsAPiece, rows - first);
+        pieces[static_cast<size_t>(piece)] = quant::MeasureRows(
+            part.weights.subspan(first * n, count * n), values.subspan(first * n, count * n), gram,
+            part.power.subspan(first, count));
+      }));
+  quant::RowErrors all;
+  for (const quant::RowErrors& piece : pieces) {
+    all.error.insert(all.error.end(), piece.error.begin(), piece.error.end());
+    all.bias_change.insert(all.bias_change.end(), piece.bias_change.begin(),
+                           piece.bias_change.end());
+  }
+  return all;
 }
 
 // Nearest codes; with sums, what they do to the outputs and the change of bias that mends it.
 absl::StatusOr<SolvedLayer> Project(const WalkLayer& layer, const base::Tensor& weights,
-                                    const LayerSums* sums, const LayerChoice& choice) {
+                                    const LayerSums* sums, const LayerChoice& choice,
+                                    const SolveEffort& effort) {
   SolvedLayer solved;
   solved.weight = layer.weight.constant;
   LBW_ASSIGN_OR_RETURN(quant::QuantizeResult made,
@@ -82,9 +108,9 @@ absl::StatusOr<SolvedLayer> Project(const WalkLayer& layer, const base::Tensor& 
   for (size_t g = 0; g < sums->groups.size(); ++g) {
     const Part part = PartOf(rows, *sums, g);
     const size_t at = g * part.weights.size();
-    const quant::RowErrors errors = quant::MeasureRows(
-        part.weights, absl::MakeConstSpan(values).subspan(at, part.weights.size()), sums->groups[g],
-        part.power);
+    LBW_ASSIGN_OR_RETURN(const quant::RowErrors errors,
+                         Measure(part, absl::MakeConstSpan(values).subspan(at, part.weights.size()),
+                                 sums->groups[g], effort));
     solved.bias_change.insert(solved.bias_change.end(), errors.bias_change.begin(),
                               errors.bias_change.end());
     solved.figures.error += Sum(errors.error);
@@ -93,47 +119,76 @@ absl::StatusOr<SolvedLayer> Project(const WalkLayer& layer, const base::Tensor& 
   return solved;
 }
 
-absl::StatusOr<SolvedLayer> Calibrate(const WalkLayer& layer, const base::Tensor& weights,
-                                      const LayerSums& sums, const LayerChoice& choice,
-                                      int max_threads) {
-  const std::vector<float> rows = RowsOf(weights.as<float>(), weights.shape(), choice.tensor);
+std::string ToText(quant::Plain plain) {
+  switch (plain) {
+    case quant::Plain::kNo:
+      break;
+    case quant::Plain::kNoSignal:
+      return "its inputs are constant";
+    case quant::Plain::kNotFinite:
+      return "its inputs are not finite, or too large to be summed";
+    case quant::Plain::kNotFactored:
+      return "its inputs' moments cannot be factored";
+    case quant::Plain::kBeyondFloat:
+      return "the codes to aim at are beyond float32";
+  }
+  return "";
+}
+
+absl::StatusOr<std::vector<quant::CalibratedRows>> CalibrateGroups(const std::vector<float>& rows,
+                                                                   const LayerSums& sums,
+                                                                   const LayerChoice& choice,
+                                                                   const SolveEffort& effort) {
   quant::CalibrateOptions options;
   options.bits = choice.tensor.bits;
   options.code_book = choice.tensor.code_book;
   options.scale = choice.scale;
   options.damping = choice.damping;
   options.sweeps = choice.sweeps;
-  const auto groups = static_cast<int64_t>(sums.groups.size());
-  options.max_threads = groups == 1 ? max_threads : 1;
+  // Threads are shared out over groups where there are several.
+  const bool one = sums.groups.size() == 1;
+  options.max_threads = one ? effort.max_threads : 1;
+  if (one) options.keep_going = effort.keep_going;
   std::vector<quant::CalibratedRows> made(sums.groups.size());
   std::vector<absl::Status> statuses(sums.groups.size());
-  quant::ParallelFor(groups, groups == 1 ? 1 : max_threads, [&](int64_t index) {
-    const auto g = static_cast<size_t>(index);
-    const Part part = PartOf(rows, sums, g);
-    absl::StatusOr<quant::CalibratedRows> group =
-        quant::CalibrateRows(part.weights, sums.groups[g], part.power, options);
-    statuses[g] = group.status();
-    if (group.ok()) made[g] = *std::move(group);
-  });
-  for (const absl::Status& status : statuses) {
-    if (!status.ok()) {
-      return base::WithContext(status, base::StrCat("tensor ", layer.weight.constant));
-    }
+  LBW_RETURN_IF_ERROR(quant::ParallelWhile(
+      static_cast<int64_t>(made.size()), one ? 1 : effort.max_threads, effort.keep_going,
+      [&](int64_t index) {
+        const auto g = static_cast<size_t>(index);
+        const Part part = PartOf(rows, sums, g);
+        absl::StatusOr<quant::CalibratedRows> group =
+            quant::CalibrateRows(part.weights, sums.groups[g], part.power, options);
+        statuses[g] = group.status();
+        if (group.ok()) made[g] = *std::move(group);
+      }));
+  for (const absl::Status& status : statuses) LBW_RETURN_IF_ERROR(status);
+  return made;
+}
+
+absl::StatusOr<SolvedLayer> Calibrate(const WalkLayer& layer, const base::Tensor& weights,
+                                      const LayerSums& sums, const LayerChoice& choice,
+                                      const SolveEffort& effort) {
+  const std::vector<float> rows = RowsOf(weights.as<float>(), weights.shape(), choice.tensor);
+  const absl::StatusOr<std::vector<quant::CalibratedRows>> made =
+      CalibrateGroups(rows, sums, choice, effort);
+  if (!made.ok()) {
+    return base::WithContext(made.status(), base::StrCat("tensor ", layer.weight.constant));
   }
   SolvedLayer solved;
   solved.weight = layer.weight.constant;
   LBW_ASSIGN_OR_RETURN(
-      solved.tensor, quant::AssembleTensor(made, weights.shape(), choice.tensor, weights.dtype()));
+      solved.tensor, quant::AssembleTensor(*made, weights.shape(), choice.tensor, weights.dtype()));
   bool plain = true;
-  for (const quant::CalibratedRows& group : made) {
+  for (const quant::CalibratedRows& group : *made) {
     solved.bias_change.insert(solved.bias_change.end(), group.bias_change.begin(),
                               group.bias_change.end());
     solved.figures.dead_rows += group.dead_rows;
     solved.figures.error += Sum(group.error);
     solved.figures.nearest_error += Sum(group.nearest_error);
-    plain = plain && group.plain;
+    plain = plain && group.plain != quant::Plain::kNo;
   }
-  if (plain) solved.figures.plain = "its inputs are constant";
+  // Of groups that differ the first one's: it need not be the only cause.
+  if (plain) solved.figures.plain = ToText(made->front().plain);
   return solved;
 }
 
@@ -201,9 +256,8 @@ bool IntoBias(const graph::Graph& graph, const WalkLayer& layer, const SolvedLay
 bool IntoBatchNorm(const graph::Graph& graph, const WalkLayer& layer, const SolvedLayer& solved,
                    graph::Constants& constants, Placed& placed) {
   if (layer.uses.size() != 1) return false;
-  // Channels are dimension 1; a product of more rows than one has them last.
-  const engine::WeightUse& use = layer.uses[0];
-  if (use.kind == engine::WeightUse::Kind::kRows && use.positions != 1) return false;
+  // A normalization's channels are dimension 1, be there as many of another.
+  if (layer.uses[0].row_dimension != 1) return false;
   const auto readers = ReadersOf(graph);
   const auto [begin, end] = readers.equal_range(layer.uses[0].output);
   if (begin == end || std::next(begin) != end || begin->second >= graph.nodes.size()) return false;
@@ -222,11 +276,11 @@ bool IntoBatchNorm(const graph::Graph& graph, const WalkLayer& layer, const Solv
 
 absl::StatusOr<SolvedLayer> SolveLayer(const WalkLayer& layer, const base::Tensor& weights,
                                        const LayerSums* sums, const LayerChoice& choice,
-                                       int max_threads) {
+                                       const SolveEffort& effort) {
   const std::string plain = WhyPlain(layer, sums, choice.tensor);
-  LBW_ASSIGN_OR_RETURN(SolvedLayer solved,
-                       plain.empty() ? Calibrate(layer, weights, *sums, choice, max_threads)
-                                     : Project(layer, weights, sums, choice));
+  LBW_ASSIGN_OR_RETURN(SolvedLayer solved, plain.empty()
+                                               ? Calibrate(layer, weights, *sums, choice, effort)
+                                               : Project(layer, weights, sums, choice, effort));
   if (!plain.empty()) solved.figures.plain = plain;
   if (sums != nullptr) {
     solved.figures.samples = sums->samples;
@@ -238,6 +292,11 @@ absl::StatusOr<SolvedLayer> SolveLayer(const WalkLayer& layer, const base::Tenso
   const bool broken = std::any_of(solved.bias_change.begin(), solved.bias_change.end(),
                                   [](float change) { return !std::isfinite(change); });
   if (none || broken) solved.bias_change.clear();
+  if (broken) {
+    std::string& why = solved.figures.plain;
+    why = base::StrCat(why, why.empty() ? "" : "; ",
+                       "the change of its bias is not finite and left out");
+  }
   return solved;
 }
 

@@ -3,13 +3,15 @@
 // Bias: to the constant bias of every node that reads the weight, where nothing else reads it; else
 //       to the running mean of the batch normalization that is the only reader of the only node;
 //       else it is stored with the codes (QuantizedTensor::bias).
-// Threads: pure; SolveLayer uses up to max_threads.
+// Threads: pure; SolveLayer uses up to effort.max_threads, and asks effort.keep_going on the
+//          caller's.
 #ifndef LBW_TASKS_LAYER_SOLVE_H_
 #define LBW_TASKS_LAYER_SOLVE_H_
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -33,9 +35,12 @@ struct LayerFigures {
   int64_t samples = 0;
   int64_t dead_rows = 0;
   double output_power = 0;   // of the float outputs about their means
-  double nearest_error = 0;  // of nearest codes behind their own change of bias
+  double nearest_error = 0;  // of nearest codes behind their own change of bias; an estimate where
+                             // the layer is limited
   double error = 0;          // of the codes chosen
-  std::string plain;         // why they are the nearest ones; empty where they were calibrated
+  // Why they are the nearest ones, and why the bias stays where its change is not finite; empty
+  // where they were calibrated.
+  std::string plain;
 };
 
 struct SolvedLayer {
@@ -45,12 +50,21 @@ struct SolvedLayer {
   LayerFigures figures;
 };
 
+struct SolveEffort {
+  // NOLINTNEXTLINE(google-explicit-constructor): a number of threads is all that most say.
+  SolveEffort(int threads, KeepGoing asked = {})
+      : max_threads(threads), keep_going(std::move(asked)) {}
+  int max_threads = 1;
+  KeepGoing keep_going;  // between blocks of rows and of columns, or groups
+};
+
 // weights: the stored tensor, f32. sums: nullptr where there are none: plain, without a
 // bias. Layers whose granularity is a tensor or whose scheme is not kExact are projected plainly;
-// their bias is corrected all the same. Errors: those of quant::QuantizeTensor.
+// their bias is corrected all the same; so are limited layers. Errors: those of
+// quant::QuantizeTensor; keep_going's.
 absl::StatusOr<SolvedLayer> SolveLayer(const WalkLayer& layer, const base::Tensor& weights,
                                        const LayerSums* sums, const LayerChoice& choice,
-                                       int max_threads);
+                                       const SolveEffort& effort);
 
 // Puts codes and bias into constants. Answers the names that were replaced, and where the bias went
 // ("bias", "batch_norm", "stored", "").

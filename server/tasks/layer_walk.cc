@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "graph/operators.h"
 #include "graph/views.h"
+#include "quant/calibrate.h"
 #include "quant/parallel.h"
 
 namespace lbw::tasks {
@@ -20,7 +21,17 @@ bool IsKnown(const graph::Node& node, const graph::InferredShapes& shapes) {
   });
 }
 
+// Sums are taken over all uses together, a group at a time.
+bool ReadAlike(const engine::WeightUse& a, const engine::WeightUse& b) {
+  return a.groups == b.groups && a.rows == b.rows && a.columns == b.columns;
+}
+
 }  // namespace
+
+bool FitsLayer(int64_t groups, int64_t columns, uint64_t max_layer_bytes) {
+  const auto parts = static_cast<uint64_t>(std::max<int64_t>(groups, 1));
+  return quant::CalibrationBytes(columns) <= max_layer_bytes / parts;
+}
 
 LayerWalk::LayerWalk(const model::Model& model, size_t pictures, std::vector<std::string> fetch,
                      const WalkOptions& options)
@@ -37,7 +48,7 @@ absl::Span<const float> LayerWalk::Floats(const base::TensorView& view) {
 
 absl::StatusOr<std::unique_ptr<LayerWalk>> LayerWalk::Open(const model::Model& model,
                                                            engine::ExecutorFactory& engine,
-                                                           std::vector<std::vector<float>> pictures,
+                                                           const Pictures& pictures,
                                                            std::vector<std::string> fetch,
                                                            const WalkOptions& options) {
   if (pictures.empty()) {
@@ -51,7 +62,7 @@ absl::StatusOr<std::unique_ptr<LayerWalk>> LayerWalk::Open(const model::Model& m
   LBW_ASSIGN_OR_RETURN(walk->compiler_, engine.OpenPieces(model.graph, model.constants, compile));
   walk->FindLifetimes();
   LBW_RETURN_IF_ERROR(walk->FindLayers());
-  LBW_RETURN_IF_ERROR(walk->PutPictures(std::move(pictures)));
+  LBW_RETURN_IF_ERROR(walk->BorrowPictures(pictures));
   LBW_RETURN_IF_ERROR(walk->RunToFirst());
   return walk;
 }
@@ -81,22 +92,18 @@ absl::Status LayerWalk::RunToFirst() {
   return absl::OkStatus();
 }
 
-absl::Status LayerWalk::PutPictures(std::vector<std::vector<float>> pictures) {
+absl::Status LayerWalk::BorrowPictures(const Pictures& pictures) {
   const std::string& input = model_.graph.inputs[0].name;
   const base::Shape& shape = compiler_->shapes().values.at(input).shape;
-  const std::string key = KeyOf(Edition::kFloat, input);
-  LBW_RETURN_IF_ERROR(cache_.Declare(key, shape));
   const int64_t elements =
       std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-  for (size_t i = 0; i < pictures.size(); ++i) {
-    if (static_cast<int64_t>(pictures[i].size()) != elements) {
-      return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadGraph,
-                         base::StrCat("a picture has ", pictures[i].size(), " values, input ",
-                                      input, " takes ", base::ShapeToString(shape)));
-    }
-    LBW_RETURN_IF_ERROR(cache_.Put(key, i, base::Tensor::FromF32(shape, pictures[i])));
-    pictures[i] = {};
+  for (const std::vector<float>& picture : pictures) {
+    if (static_cast<int64_t>(picture.size()) == elements) continue;
+    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadGraph,
+                       base::StrCat("a picture has ", picture.size(), " values, input ", input,
+                                    " takes ", base::ShapeToString(shape)));
   }
+  cache_.Borrow(KeyOf(Edition::kFloat, input), shape, pictures);
   return absl::OkStatus();
 }
 
@@ -158,11 +165,20 @@ void LayerWalk::ResolveUses(const std::map<std::string, size_t, std::less<>>& no
       layer.unsupported = std::string(base::Std(use.status().message()));
     } else if (made_by_.count(use->input) == 0 || use->positions < 1) {
       layer.unsupported = base::StrCat("node ", name, " reads no picture");
+    } else if (!layer.uses.empty() && !ReadAlike(layer.uses[0], *use)) {
+      layer.unsupported = "its nodes read it in different groups";
     } else {
       layer.uses.push_back(*std::move(use));
     }
   }
   if (!layer.unsupported.empty()) layer.uses.clear();
+  if (layer.uses.empty()) return;
+  const engine::WeightUse& use = layer.uses[0];
+  if (FitsLayer(use.groups, use.columns, options_.max_layer_bytes)) return;
+  layer.limited =
+      base::StrCat("too many columns to solve in memory: columns=", use.columns,
+                   " groups=", use.groups, " bytes_a_group=", quant::CalibrationBytes(use.columns),
+                   " limit=", options_.max_layer_bytes, " bytes");
 }
 
 absl::Status LayerWalk::FindLayers() {

@@ -8,7 +8,8 @@
 // Precision: the same bits for every number of threads: a picture runs on one thread, sums over
 //            pictures are taken in their order.
 // Memory:    values alive at the cut, of both editions, in memory up to max_cache_bytes and in the
-//            scratch folder beyond; a layer's sums 24 * columns^2 bytes.
+//            scratch folder beyond; a layer's sums, and its solver later, max_layer_bytes at most.
+//            Pictures are borrowed, not copied.
 // Threads:   one; uses up to options.threads itself.
 #ifndef LBW_TASKS_LAYER_WALK_H_
 #define LBW_TASKS_LAYER_WALK_H_
@@ -31,15 +32,24 @@
 #include "graph/graph.h"
 #include "model/model.h"
 #include "quant/gram.h"
+#include "quant/parallel.h"
 #include "tasks/value_cache.h"
 
 namespace lbw::tasks {
+
+inline constexpr uint64_t kMaxLayerBytes = uint64_t{4} << 30;
+
+// Whether so many groups of so many columns may be solved.
+bool FitsLayer(int64_t groups, int64_t columns, uint64_t max_layer_bytes);
 
 struct WalkOptions {
   int threads = 1;
   uint64_t seed = 0;        // of the positions
   int64_t positions = 400;  // of a layer's output in a picture; all where there are fewer
   uint64_t max_cache_bytes = uint64_t{1200} << 20;
+  // Of a layer's sums and solver (quant::CalibrationBytes a group; 13,377 columns of one group at
+  // the default). Above it means and variances alone are summed.
+  uint64_t max_layer_bytes = kMaxLayerBytes;
   std::string scratch_folder;
 };
 
@@ -48,11 +58,12 @@ struct WalkLayer {
   graph::Weight weight;
   std::vector<engine::WeightUse> uses;  // in graph order; empty where `unsupported`
   std::string unsupported;              // why its inputs cannot be laid beside its rows
+  std::string limited;                  // why means and variances alone are summed
   size_t cut = 0;                       // index of the first node that reads it
 };
 
 struct LayerSums {
-  std::vector<quant::Gram> groups;
+  std::vector<quant::Gram> groups;   // of the same moments
   std::vector<double> output_power;  // [rows of all groups]: of the float outputs about their mean
   int64_t samples = 0;
 };
@@ -62,26 +73,31 @@ struct WalkSeconds {
   double gram = 0;
 };
 
-// Asked between pictures: anything but OK ends the work with it.
-using KeepGoing = std::function<absl::Status()>;
+using KeepGoing = quant::KeepGoing;  // asked between pictures
 
 class LayerWalk {
  public:
-  // model: float, borrowed. pictures: inputs [C, H, W] each. fetch: values whose errors are looked
-  // at (the head's). Errors: those of the engine; kInvalidArgument, BAD_GRAPH - no picture, or one
-  // of another size.
+  using Pictures = std::vector<std::vector<float>>;
+  // model: float, borrowed. pictures: inputs [C, H, W] each, borrowed as long as the walk lives.
+  // fetch: values whose errors are looked at (the head's). Errors: those of the engine;
+  // kInvalidArgument, BAD_GRAPH - no picture, or one of another size.
   static absl::StatusOr<std::unique_ptr<LayerWalk>> Open(const model::Model& model,
                                                          engine::ExecutorFactory& engine,
-                                                         std::vector<std::vector<float>> pictures,
+                                                         const Pictures& pictures,
                                                          std::vector<std::string> fetch,
                                                          const WalkOptions& options);
+  static absl::StatusOr<std::unique_ptr<LayerWalk>> Open(const model::Model&,
+                                                         engine::ExecutorFactory&, Pictures&&,
+                                                         std::vector<std::string>,
+                                                         const WalkOptions&) = delete;
 
   const std::vector<WalkLayer>& layers() const { return layers_; }
   // The layer in front of which both editions stand; layers().size() behind the last.
   size_t at() const { return at_; }
   size_t pictures() const { return pictures_; }
 
-  // Of layers()[at()], which is supported. Also takes the float edition over the layer.
+  // Of layers()[at()], which is supported: Moments::kDiagonal where it is limited. Also takes the
+  // float edition over the layer.
   absl::StatusOr<LayerSums> Sums(const KeepGoing& keep_going);
   // The constants of the changed edition: the model's own at first. `changed` names those that were
   // replaced since the last Advance.
@@ -115,7 +131,7 @@ class LayerWalk {
   void ResolveUses(const std::map<std::string, size_t, std::less<>>& nodes, WalkLayer& layer) const;
   absl::Status FindLayers();
   absl::Status RunToFirst();
-  absl::Status PutPictures(std::vector<std::vector<float>> pictures);
+  absl::Status BorrowPictures(const Pictures& pictures);
   void FindLifetimes();
   size_t EndOf(size_t layer) const;
   std::vector<std::string> MadeAndAlive(size_t first, size_t end) const;

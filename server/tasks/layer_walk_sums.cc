@@ -14,6 +14,17 @@ namespace {
 
 // Pictures whose inputs are laid out at a time, for each thread.
 constexpr size_t kPicturesAThread = 2;
+// Fewer where they would take more.
+constexpr size_t kMaxInputBytes = size_t{512} << 20;
+
+// Pictures a block: what is added up does not depend on it.
+size_t PicturesABlock(const engine::WeightUse& use, int threads, int64_t most_positions) {
+  const auto positions = static_cast<size_t>(std::min(use.positions, most_positions));
+  const size_t bytes = 2 * sizeof(float) * positions * static_cast<size_t>(use.groups) *
+                       static_cast<size_t>(use.columns);
+  const size_t wanted = static_cast<size_t>(std::max(1, threads)) * kPicturesAThread;
+  return std::clamp<size_t>(kMaxInputBytes / std::max<size_t>(bytes, 1), 1, wanted);
+}
 
 }  // namespace
 
@@ -38,7 +49,7 @@ std::vector<int32_t> LayerWalk::Positions(const engine::WeightUse& use, size_t i
 absl::Status LayerWalk::AddUse(const engine::WeightUse& use, size_t index, const Source& source,
                                GroupSums& sums, const KeepGoing& keep_going) {
   const bool same = tainted_.count(use.input) == 0;
-  const auto block = static_cast<size_t>(std::max(1, options_.threads)) * kPicturesAThread;
+  const size_t block = PicturesABlock(use, options_.threads, options_.positions);
   const base::Stopwatch watch;
   for (size_t first = 0; first < pictures_; first += block) {
     if (keep_going) LBW_RETURN_IF_ERROR(keep_going());
@@ -126,9 +137,10 @@ absl::StatusOr<LayerSums> LayerWalk::Sums(const KeepGoing& keep_going) {
   const WalkLayer& layer = layers_[at_];
   LBW_CHECK(!layer.uses.empty() && !float_is_over_);
   const engine::WeightUse& first = layer.uses[0];
+  const auto moments = layer.limited.empty() ? quant::Moments::kAll : quant::Moments::kDiagonal;
   GroupSums sums;
   for (int64_t g = 0; g < first.groups; ++g) {
-    sums.push_back(std::make_unique<quant::GramSums>(first.columns));
+    sums.push_back(std::make_unique<quant::GramSums>(first.columns, quant::BestIsa(), moments));
   }
   std::vector<double> power(static_cast<size_t>(2 * first.groups * first.rows), 0.0);
   LBW_RETURN_IF_ERROR(AddUse(
@@ -151,8 +163,8 @@ absl::StatusOr<LayerSums> LayerWalk::Sums(const KeepGoing& keep_going) {
     out.output_power.push_back(std::max(0.0, power[2 * r + 1] / count - mean * mean));
   }
   for (std::unique_ptr<quant::GramSums>& group : sums) {
-    out.groups.push_back(group->Finish());
-    group.reset();  // its room is needed
+    out.groups.push_back(std::move(*group).Finish());
+    group.reset();
   }
   return out;
 }

@@ -52,12 +52,11 @@ absl::StatusOr<ExtremesByValue> ExtremesOf(const Watched& watched,
 // A picture runs on one thread: the same bits for every number of them.
 absl::StatusOr<ExtremesByValue> Extremes(const Watched& watched,
                                          const std::vector<std::vector<float>>& pictures,
-                                         int threads,
-                                         const std::function<absl::Status()>& keep_going) {
+                                         int threads, const VisitPicture& visit) {
   ExtremesByValue all;
   const auto step = static_cast<size_t>(std::max(1, threads));
   for (size_t first = 0; first < pictures.size(); first += step) {
-    if (keep_going) LBW_RETURN_IF_ERROR(keep_going());
+    if (visit) LBW_RETURN_IF_ERROR(visit(first));
     const size_t count = std::min(step, pictures.size() - first);
     std::vector<absl::StatusOr<ExtremesByValue>> found(count, ExtremesByValue());
     quant::ParallelFor(static_cast<int64_t>(count), threads, [&](int64_t i) {
@@ -81,8 +80,7 @@ absl::StatusOr<ExtremesByValue> Extremes(const Watched& watched,
 absl::StatusOr<graph::Activations> ObserveRanges(const model::Model& model,
                                                  engine::ExecutorFactory& engine,
                                                  const std::vector<std::vector<float>>& pictures,
-                                                 int threads,
-                                                 const std::function<absl::Status()>& keep_going) {
+                                                 int threads, const VisitPicture& visit) {
   const std::vector<graph::RoundingPoint> points =
       graph::FindRoundingPoints(model.graph, model.constants, HeadNames(model));
   if (points.empty()) return graph::Activations();
@@ -100,8 +98,7 @@ absl::StatusOr<graph::Activations> ObserveRanges(const model::Model& model,
                          engine.OpenPieces(model.graph, model.constants, options));
     LBW_ASSIGN_OR_RETURN(const std::unique_ptr<engine::Piece> network,
                          compiler->Compile(model.constants, {0, model.graph.nodes.size(), values}));
-    LBW_ASSIGN_OR_RETURN(extremes,
-                         Extremes({*network, values, input}, pictures, threads, keep_going));
+    LBW_ASSIGN_OR_RETURN(extremes, Extremes({*network, values, input}, pictures, threads, visit));
   }
   return graph::ChooseActivations(points, extremes, graph::PictureRange(input.mean, input.scale));
 }

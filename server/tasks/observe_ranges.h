@@ -6,6 +6,7 @@
 #ifndef LBW_TASKS_OBSERVE_RANGES_H_
 #define LBW_TASKS_OBSERVE_RANGES_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -17,13 +18,14 @@
 
 namespace lbw::tasks {
 
-// pictures: [C, H, W] each. Empty where the network has no rounding points. keep_going is asked
-// between pictures. Errors: the engine's; keep_going's.
+using VisitPicture = std::function<absl::Status(size_t done)>;
+
+// pictures: [C, H, W] each. Empty where the network has no rounding points. visit is asked between
+// pictures with the number that is done. Errors: the engine's; visit's.
 absl::StatusOr<graph::Activations> ObserveRanges(const model::Model& model,
                                                  engine::ExecutorFactory& engine,
                                                  const std::vector<std::vector<float>>& pictures,
-                                                 int threads,
-                                                 const std::function<absl::Status()>& keep_going);
+                                                 int threads, const VisitPicture& visit);
 
 // The most memory that this process ever had, in bytes; 0 where it is not told.
 uint64_t PeakMemoryBytes();

@@ -77,9 +77,9 @@ absl::StatusOr<Measured> MeasuredFromJson(const Json& json) {
 absl::StatusOr<std::unique_ptr<Measure>> Measure::Open(const dataset::Pack& pack,
                                                        const MeasureAsked& asked,
                                                        const model::ModelSpec& spec,
-                                                       const CalibratedOn& calibrated) {
+                                                       absl::Span<const size_t> calibrated_on) {
   std::unique_ptr<Measure> measure(new Measure(pack, asked, spec));
-  LBW_RETURN_IF_ERROR(measure->ChoosePictures(calibrated));
+  LBW_RETURN_IF_ERROR(measure->ChoosePictures(calibrated_on));
   const dataset::Dataset& data = pack.dataset();
   for (const size_t index : measure->subject_.pictures) {
     const dataset::Picture& picture = data.pictures[index];
@@ -102,22 +102,18 @@ absl::StatusOr<std::unique_ptr<Measure>> Measure::Open(const dataset::Pack& pack
   return measure;
 }
 
-absl::Status Measure::ChoosePictures(const CalibratedOn& calibrated) {
+absl::Status Measure::ChoosePictures(absl::Span<const size_t> calibrated_on) {
   LBW_ASSIGN_OR_RETURN(std::vector<size_t> pictures, pack_.PicturesOf(asked_.split));
   split_ = asked_.split;
-  // "" stands for the pictures that calibration did not see; so does the split that it took its
-  // own from.
-  if (asked_.split.empty() || asked_.split == calibrated.split) {
-    const std::set<size_t> seen(calibrated.pictures.begin(), calibrated.pictures.end());
-    std::vector<size_t> others;
-    for (const size_t picture : pictures) {
-      if (seen.count(picture) == 0) others.push_back(picture);
-    }
-    if (!others.empty() && others.size() < pictures.size()) {
-      pictures = std::move(others);
-      split_ = asked_.split.empty() ? "not calibrated on"
-                                    : base::StrCat(asked_.split, ", not calibrated on");
-    }
+  const std::set<size_t> seen(calibrated_on.begin(), calibrated_on.end());
+  std::vector<size_t> others;
+  for (const size_t picture : pictures) {
+    if (seen.count(picture) == 0) others.push_back(picture);
+  }
+  if (!others.empty() && others.size() < pictures.size()) {
+    pictures = std::move(others);
+    split_ = asked_.split.empty() ? "not calibrated on"
+                                  : base::StrCat(asked_.split, ", not calibrated on");
   }
   if (asked_.max_pictures > 0 && pictures.size() > static_cast<size_t>(asked_.max_pictures)) {
     pictures.resize(static_cast<size_t>(asked_.max_pictures));
@@ -206,37 +202,48 @@ void Measure::Take(const Predicted& predicted, int32_t index, RunState& run) con
   run.judged_pictures.push_back(index);
 }
 
-absl::StatusOr<std::vector<RunState>> Measure::Run(absl::Span<Network* const> networks, int threads,
-                                                   const Visit& visit) const {
-  std::vector<RunState> runs(networks.size());
+std::vector<PreparedPicture> Measure::Prepare(size_t first, size_t count, int threads) const {
+  std::vector<PreparedPicture> prepared(count);
+  quant::ParallelFor(static_cast<int64_t>(count), threads, [&](int64_t i) {
+    const auto one = static_cast<size_t>(i);
+    const absl::StatusOr<std::string> encoded = pack_.ReadPicture(subject_.pictures[first + one]);
+    if (encoded.ok()) {
+      prepared[one] = PreparePicture(spec_.input, *encoded);
+    } else {
+      prepared[one].status = encoded.status();
+    }
+  });
+  return prepared;
+}
+
+absl::Status Measure::Run(absl::Span<const Running> all, int threads, const Visit& visit) const {
   const detect::DecodeOptions options = DecodeOptionsOf();
-  size_t step = 8;
-  for (const Network* network : networks) {
-    step = std::min(step, static_cast<size_t>(network->batch()));
+  int64_t step = 8;
+  for (const Running& one : all) step = std::min(step, one.network->batch());
+  int64_t first = pictures();
+  for (const Running& one : all) {
+    const bool fits =
+        one.run->done == pictures() || (one.run->done < pictures() && one.run->done % step == 0);
+    if (!fits) *one.run = {};
+    first = std::min(first, one.run->done);
   }
   StageSeconds seconds;
-  for (size_t first = 0; first < subject_.pictures.size(); first += step) {
-    if (visit) LBW_RETURN_IF_ERROR(visit(static_cast<int64_t>(first)));
-    const size_t count = std::min(step, subject_.pictures.size() - first);
-    std::vector<PreparedPicture> prepared(count);
-    quant::ParallelFor(static_cast<int64_t>(count), threads, [&](int64_t i) {
-      const auto one = static_cast<size_t>(i);
-      const absl::StatusOr<std::string> encoded = pack_.ReadPicture(subject_.pictures[first + one]);
-      if (encoded.ok()) {
-        prepared[one] = PreparePicture(spec_.input, *encoded);
-      } else {
-        prepared[one].status = encoded.status();
-      }
-    });
-    for (size_t n = 0; n < networks.size(); ++n) {
+  for (; first < pictures(); first += step) {
+    if (visit) LBW_RETURN_IF_ERROR(visit(first));
+    const int64_t count = std::min(step, pictures() - first);
+    const std::vector<PreparedPicture> prepared =
+        Prepare(static_cast<size_t>(first), static_cast<size_t>(count), threads);
+    for (const Running& one : all) {
+      if (one.run->done != first) continue;
       LBW_ASSIGN_OR_RETURN(const std::vector<Predicted> predicted,
-                           networks[n]->Run(prepared, options, seconds));
-      for (size_t i = 0; i < count; ++i) {
-        Take(predicted[i], static_cast<int32_t>(first + i), runs[n]);
+                           one.network->Run(prepared, options, seconds));
+      for (size_t i = 0; i < predicted.size(); ++i) {
+        Take(predicted[i], static_cast<int32_t>(first) + static_cast<int32_t>(i), one.run->run);
       }
+      one.run->done = first + count;
     }
   }
-  return runs;
+  return absl::OkStatus();
 }
 
 absl::Status Measure::FillBoxes(const RunState& run, const RunState* reference,

@@ -39,22 +39,22 @@ Json ToJson(const Measured& measured);
 // What ToJson wrote. Errors: kInvalidArgument.
 absl::StatusOr<Measured> MeasuredFromJson(const Json& json);
 
-// Of the pack that is measured on; nothing where another was calibrated on.
-struct CalibratedOn {
-  std::string split;
-  absl::Span<const size_t> pictures;
+// What a network found on the first pictures.
+struct PartialRun {
+  RunState run;
+  int64_t done = 0;  // pictures
 };
 
 class Measure {
  public:
-  // pack, asked and spec are borrowed. Pictures that were calibrated on are left out where others
-  // remain and asked.split is "" or the split that they were drawn from.
+  // pack, asked and spec are borrowed. calibrated_on: pictures of the pack; nothing where another
+  // was calibrated on. They are left out where others remain, whatever the split is.
   // Errors: kFailedPrecondition, BAD_DATASET - no pictures; NOT_THE_RIGHT_HEAD; those of
   // MapClasses.
   static absl::StatusOr<std::unique_ptr<Measure>> Open(const dataset::Pack& pack,
                                                        const MeasureAsked& asked,
                                                        const model::ModelSpec& spec,
-                                                       const CalibratedOn& calibrated);
+                                                       absl::Span<const size_t> calibrated_on);
 
   // "map_50" or "top1".
   std::string_view metric() const { return classifier_ ? "top1" : "map_50"; }
@@ -63,12 +63,16 @@ class Measure {
   // What kind of pictures they are, for people: "val", "not calibrated on".
   const std::string& split() const { return split_; }
 
-  // All networks over all pictures: they read the same input. visit: asked between pictures with
-  // the number that is done; anything but OK ends it. Networks that cannot read a picture leave it
-  // out.
+  // Each network over the pictures that its run lacks, to the last: they read the same input.
+  // visit: asked between pictures with the number that all have done; anything but OK ends it, and
+  // what was found stays in the runs. Networks that cannot read a picture leave it out. A run that
+  // does not end where this one pauses (another size of batches) begins again.
+  struct Running {
+    Network* network;
+    PartialRun* run;
+  };
   using Visit = std::function<absl::Status(int64_t done)>;
-  absl::StatusOr<std::vector<RunState>> Run(absl::Span<Network* const> networks, int threads,
-                                            const Visit& visit) const;
+  absl::Status Run(absl::Span<const Running> all, int threads, const Visit& visit) const;
   // Figures of `run` beside those of `reference`, the float network's; nullptr: it is that one.
   absl::StatusOr<Measured> Figures(const std::string& what, const RunState& run,
                                    const RunState* reference,
@@ -77,7 +81,8 @@ class Measure {
  private:
   Measure(const dataset::Pack& pack, const MeasureAsked& asked, const model::ModelSpec& spec)
       : pack_(pack), asked_(asked), spec_(spec), classifier_(spec.head.kind == "logits") {}
-  absl::Status ChoosePictures(const CalibratedOn& calibrated);
+  absl::Status ChoosePictures(absl::Span<const size_t> calibrated_on);
+  std::vector<PreparedPicture> Prepare(size_t first, size_t count, int threads) const;
   absl::Status TakeTruths();
   void TakeNoTruths();
   detect::DecodeOptions DecodeOptionsOf() const;

@@ -44,6 +44,14 @@ Json TensorJson(const quant::TensorReport& from) {
   return out;
 }
 
+// lbw.v1.BiasPlace of what PlaceLayer answered.
+std::string BiasPlace(const std::string& bias_in) {
+  if (bias_in == "bias") return "BIAS_PLACE_BIAS";
+  if (bias_in == "batch_norm") return "BIAS_PLACE_BATCH_NORM";
+  if (bias_in == "stored") return "BIAS_PLACE_STORED";
+  return "BIAS_PLACE_UNSPECIFIED";
+}
+
 }  // namespace
 
 Json ReportJson(const std::vector<quant::TensorReport>& reports) {
@@ -118,10 +126,11 @@ Json LayerJson(const LayerLine& line) {
   Put(out, "nearest_output_sqnr_db", OutputSqnr(figures.output_power, figures.nearest_error));
   Put(out, "output_sqnr_db", OutputSqnr(figures.output_power, figures.error));
   out["plain"] = figures.plain;
-  out["bias_in"] = line.bias_in;
+  out["bias_in"] = BiasPlace(line.bias_in);
   out["error_share"] = line.error_share;
-  const bool grid = tensor.options.scheme != quant::Scheme::kUniform;
-  out["scale"] = grid && tensor.scales.empty() ? "pow2" : "real";
+  if (tensor.options.scheme != quant::Scheme::kUniform) {
+    out["scale"] = tensor.scales.empty() ? "SCALE_KIND_POW2" : "SCALE_KIND_REAL";
+  }
   return out;
 }
 

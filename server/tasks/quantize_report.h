@@ -28,7 +28,7 @@ std::optional<double> OutputSqnr(double power, double error);
 struct LayerLine {
   const WalkLayer* layer = nullptr;
   const SolvedLayer* solved = nullptr;
-  std::string bias_in;
+  std::string bias_in;  // as PlaceLayer answers
   double error_share = 0;
 };
 // lbw.v1.CalibratedLayer.

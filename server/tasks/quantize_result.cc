@@ -5,7 +5,6 @@
 #include <memory>
 #include <utility>
 
-#include "base/clock.h"
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/strings.h"
@@ -18,9 +17,12 @@
 namespace lbw::tasks {
 namespace {
 
-Json PointOf(const Attempt& attempt) {
+constexpr char kCalibrated[] = "calibrated";
+
+Json PointOf(const Attempt& attempt, bool chosen) {
   Json point;
-  point["what"] = attempt.key;
+  point["what"] = attempt.name;
+  if (chosen) point["chosen"] = true;
   point["bytes"] = base::StrCat(attempt.bytes);
   point["predicted_error"] = attempt.predicted;
   if (attempt.output_error > 0) point["measured_error"] = attempt.output_error;
@@ -46,7 +48,9 @@ Json CurveOf(const WidthOutcome& outcome, const std::vector<int>& widths) {
   std::stable_sort(points.begin(), points.end(),
                    [](const Attempt& a, const Attempt& b) { return a.bytes < b.bytes; });
   Json curve = Json::array();
-  for (const Attempt& point : points) curve.push_back(PointOf(point));
+  for (const Attempt& point : points) {
+    curve.push_back(PointOf(point, point.key == outcome.chosen));
+  }
   return curve;
 }
 
@@ -64,11 +68,13 @@ Json PlanJson(const QuantizeBench& bench, const QuantizeFindings& findings) {
   }
   plan["curve"] = CurveOf(outcome, asked.bits);
   for (const Json& measured : findings.measurements) {
-    if (measured["what"] == "calibrated" && measured.contains("value")) {
+    if (measured["what"] == kCalibrated && measured.contains("value")) {
       plan["measured_value"] = measured["value"];
     }
   }
+  Put(plan, "predicted_value", outcome.predicted_value);
   plan["verdict"] = outcome.verdict;
+  plan["reached"] = outcome.reached;
   return plan;
 }
 
@@ -202,57 +208,34 @@ absl::StatusOr<store::BlobInfo> WriteText(store::BlobStore& blobs, const std::st
 
 }  // namespace
 
-absl::StatusOr<std::vector<Json>> MeasureAll(QuantizeBench& bench, const model::Model& finished) {
-  const base::Stopwatch watch;
-  const Measure& measure = *bench.measure();
-  // The same widths, nothing else done.
+absl::StatusOr<std::vector<Json>> MeasureResult(QuantizeBench& bench, const model::Model& finished,
+                                                const QuantizeFindings& findings) {
+  std::vector<Candidate> candidates;
+  const auto add = [&](const std::string& what, model::Model model,
+                       Network::Activations activations) {
+    candidates.push_back({what, what, std::move(model), activations});
+  };
+  using Activations = Network::Activations;
   model::Model nearest = bench.model();
   LBW_RETURN_IF_ERROR(
       model::QuantizeModel(nearest, bench.standing_options().quantize, {}).status());
-  std::vector<std::pair<std::string, std::unique_ptr<Network>>> networks;
-  const auto add = [&](const std::string& what, model::Model model,
-                       Network::Activations activations) -> absl::Status {
-    LBW_ASSIGN_OR_RETURN(auto network, Network::Make(std::move(model), bench.engine(),
-                                                     bench.Threads(), activations));
-    networks.emplace_back(what, std::move(network));
-    return absl::OkStatus();
-  };
-  using Activations = Network::Activations;
-  LBW_RETURN_IF_ERROR(add("float", bench.model(), Activations::kFloat));
-  LBW_RETURN_IF_ERROR(add("nearest", std::move(nearest), Activations::kFloat));
-  if (bench.spec().mu.has_value()) {
-    model::Model exact = bench.model();
-    model::QuantizeOptions options = bench.spec().options;
-    options.tensor.scheme = quant::Scheme::kExact;
-    LBW_RETURN_IF_ERROR(model::QuantizeModel(exact, options, {}).status());
-    LBW_RETURN_IF_ERROR(add("exact projection", std::move(exact), Activations::kFloat));
-  }
-  LBW_RETURN_IF_ERROR(add("calibrated", finished, Activations::kFloat));
+  add("nearest", std::move(nearest), Activations::kFloat);
+  add(kCalibrated, finished, Activations::kFloat);
   if (!finished.activations.empty()) {
-    LBW_RETURN_IF_ERROR(add("calibrated, int8 activations", finished, Activations::kEmulated));
+    add("calibrated, int8 activations", finished, Activations::kEmulated);
   }
-  std::vector<Network*> borrowed;
-  for (const auto& [what, network] : networks) borrowed.push_back(network.get());
-  const auto all = static_cast<double>(measure.pictures());
-  LBW_ASSIGN_OR_RETURN(const std::vector<RunState> runs,
-                       measure.Run(borrowed, bench.Threads(), [&](int64_t done) {
-                         bench.Report("measure", {{"measured", static_cast<double>(done) / all}});
-                         return bench.Obey();
-                       }));
+  LBW_ASSIGN_OR_RETURN(const std::vector<Measured> all,
+                       bench.MeasureAll("measure", std::move(candidates)));
   std::vector<Json> measurements;
-  for (size_t i = 0; i < networks.size(); ++i) {
-    const absl::StatusOr<Measured> figures = measure.Figures(
-        networks[i].first, runs[i], i == 0 ? nullptr : &runs[0], bench.UntilOrdered());
-    LBW_RETURN_IF_ERROR(bench.Obey());
-    if (!figures.ok()) return figures.status();
-    Json json = ToJson(*figures);
-    if (networks[i].first == "calibrated") json["output_error"] = bench.network().output_error;
-    if (figures->value) {
-      bench.Report("measure", {{std::string(measure.metric()), *figures->value}});
+  for (const Measured& one : all) {
+    if (one.what == kCalibrated && findings.mu.has_value()) {
+      const Attempt& exact = findings.mu->exact;
+      measurements.push_back(ToJson(*exact.measured));
+      measurements.back()["output_error"] = exact.output_error;
     }
-    measurements.push_back(std::move(json));
+    measurements.push_back(ToJson(one));
+    if (one.what == kCalibrated) measurements.back()["output_error"] = bench.network().output_error;
   }
-  bench.seconds().measure += watch.ElapsedSeconds();
   return measurements;
 }
 

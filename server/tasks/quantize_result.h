@@ -22,9 +22,11 @@ struct QuantizeFindings {
   std::vector<Json> measurements;  // lbw.v1.Measurement
 };
 
-// The standing calibration beside the float network, nearest codes of the same widths, and itself
-// with rounded activations. finished: the standing one, with its ranges. Errors: the bench's.
-absl::StatusOr<std::vector<Json>> MeasureAll(QuantizeBench& bench, const model::Model& finished);
+// The float network, nearest codes of the same widths with nothing else done, the exact projection
+// where the search has it, the standing calibration, and that with rounded activations. finished:
+// the standing one, with its ranges. Errors: the bench's.
+absl::StatusOr<std::vector<Json>> MeasureResult(QuantizeBench& bench, const model::Model& finished,
+                                                const QuantizeFindings& findings);
 
 // Writes the bundle; answers the job's result (quantize.h). Errors: the store's.
 absl::StatusOr<std::string> WriteResult(QuantizeBench& bench, const model::Model& finished,

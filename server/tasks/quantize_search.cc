@@ -10,36 +10,40 @@
 namespace lbw::tasks {
 namespace {
 
-constexpr int kMostAttempts = 5;       // of the search for the fewest bytes
+constexpr int kMostAttempts = 5;  // of the search for the fewest bytes
+constexpr char kExactProjection[] = "exact projection, bias corrected";
 constexpr uint64_t kBudgetParts = 16;  // between the fewest and the most bytes
 
-Json AttemptJson(const Attempt& attempt) {
-  Json json;
-  json["output_error"] = attempt.output_error;
-  if (attempt.measured.has_value()) json["measured"] = ToJson(*attempt.measured);
-  return json;
+std::string KeyOf(const std::vector<int>& bits) {
+  std::string key = "widths ";
+  for (const int one : bits) base::StrAppend(&key, one);
+  return key;
 }
 
 // Calibrates and, where asked, measures; what an earlier attempt of the job found is taken over.
 enum class Measuring : uint8_t { kNo, kYes };
-absl::StatusOr<Attempt> Try(QuantizeBench& bench, Attempt attempt, const ChoiceOptions& options,
+absl::StatusOr<Attempt> Try(QuantizeBench& bench, Attempt attempt, const Trial& trial,
                             Measuring measuring) {
-  const std::string place = base::StrCat("attempt ", attempt.key);
+  const std::string place = base::StrCat("attempt ", trial.key);
   Json& finished = bench.state().finished;
   if (const auto known = finished.find(place); known != finished.end()) {
+    bench.steps().Begin(bench.UnitsOfTrial());
     LBW_ASSIGN_OR_RETURN(const auto error, NumberOf(*known, "output_error"));
     attempt.output_error = error.value_or(0);
-    if (const auto it = known->find("measured"); it != known->end()) {
-      LBW_ASSIGN_OR_RETURN(attempt.measured, MeasuredFromJson(*it));
-    }
+    if (measuring == Measuring::kNo) return attempt;
+    bench.steps().Begin(bench.UnitsOfMeasuring(1));
+    LBW_ASSIGN_OR_RETURN(attempt.measured, bench.KnownFigures(trial.key));
     return attempt;
   }
-  LBW_RETURN_IF_ERROR(bench.Calibrate(attempt.key, options));
+  LBW_RETURN_IF_ERROR(bench.Calibrate(trial));
   attempt.output_error = bench.network().output_error;
   if (measuring == Measuring::kYes) {
-    LBW_ASSIGN_OR_RETURN(attempt.measured, bench.MeasureStanding(attempt.key));
+    LBW_ASSIGN_OR_RETURN(
+        std::vector<Measured> figures,
+        bench.MeasureAll(base::StrCat("measure ", trial.name), {bench.Standing(trial)}));
+    attempt.measured = std::move(figures.back());
   }
-  finished[place] = AttemptJson(attempt);
+  finished[place] = {{"output_error", attempt.output_error}};
   LBW_RETURN_IF_ERROR(bench.Keep());
   return attempt;
 }
@@ -50,34 +54,41 @@ absl::StatusOr<Attempt> PlanAt(const std::vector<FreeLayer>& free, uint64_t budg
   attempt.bits = plan.bits;
   attempt.bytes = plan.bytes;
   attempt.predicted = plan.error;
+  attempt.key = KeyOf(plan.bits);
   const bool uniform = std::set<int>(plan.bits.begin(), plan.bits.end()).size() == 1;
-  attempt.key =
+  attempt.name =
       uniform ? base::StrCat("uniform ", plan.bits[0]) : base::StrCat("plan ", plan.bytes, " B");
   return attempt;
 }
 
 absl::Status FindSensitivity(QuantizeBench& bench, std::vector<FreeLayer>& free) {
-  Json& finished = bench.state().finished;
-  if (const auto known = finished.find("sensitivity"); known != finished.end()) {
-    return ReadErrors(*known, free);
+  Json& known = bench.state().finished["sensitivity"];
+  SensitivitySteps steps;
+  if (known.is_object()) {
+    LBW_ASSIGN_OR_RETURN(const uint64_t done, UnsignedOf(known, "done"));
+    LBW_RETURN_IF_ERROR(ReadErrors(known["layers"], free));
+    steps.before = std::min<size_t>(done, free.size());
   }
-  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<LayerWalk> walk, bench.Walk());
-  const int64_t before = bench.state().step;
-  LBW_RETURN_IF_ERROR(MeasureSensitivity(*walk, bench.model(), bench.Choices(), bench.Threads(),
-                                         free, [&](size_t done) {
-                                           bench.state().step = before + static_cast<int64_t>(done);
-                                           bench.Report("sensitivity");
-                                           return bench.Obey();
-                                         }));
+  bench.steps().Begin(static_cast<int64_t>(bench.layers().size()));
+  if (steps.before == free.size()) return absl::OkStatus();
+  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<LayerWalk> walk,
+                       bench.Walk(Trial::Codes::kCalibrated));
+  steps.threads = bench.Threads();
+  steps.keep_going = [&bench] { return bench.Obey(); };
+  steps.solved = [&](size_t done) {
+    known = {{"done", base::StrCat(done)}, {"layers", ToJson(free)}};
+    bench.steps().Reach(static_cast<int64_t>(done));
+    bench.Report("sensitivity", {{"layer", static_cast<double>(done)}});
+    return bench.Keep();
+  };
+  LBW_RETURN_IF_ERROR(MeasureSensitivity(*walk, bench.model(), bench.Choices(), steps, free));
   bench.seconds().forward += walk->seconds().forward;
   bench.seconds().gram += walk->seconds().gram;
-  finished["sensitivity"] = ToJson(free);
-  return bench.Keep();
+  return absl::OkStatus();
 }
 
-ChoiceOptions OptionsOf(const QuantizeBench& bench, const WidthOutcome& outcome,
-                        const Attempt& attempt) {
-  return WithWidths(bench.Choices(), outcome.free, attempt.bits);
+Trial TrialOf(const QuantizeBench& bench, const WidthOutcome& outcome, const Attempt& attempt) {
+  return {attempt.key, attempt.name, WithWidths(bench.Choices(), outcome.free, attempt.bits)};
 }
 
 // The plan, and the widest uniform width that fits beside it: the better one, as measured, stays.
@@ -93,9 +104,11 @@ absl::Status FindWithinBudget(QuantizeBench& bench, WidthOutcome& outcome) {
   }
   if (!wanted.empty() && wanted[0].key == plan.key) wanted.clear();
   wanted.push_back(std::move(plan));
+  // What settles it is the error; values are there to be looked at.
+  const Measuring measuring = bench.measures_labels() ? Measuring::kYes : Measuring::kNo;
   for (Attempt& attempt : wanted) {
-    const ChoiceOptions options = OptionsOf(bench, outcome, attempt);
-    LBW_ASSIGN_OR_RETURN(Attempt tried, Try(bench, std::move(attempt), options, Measuring::kNo));
+    const Trial trial = TrialOf(bench, outcome, attempt);
+    LBW_ASSIGN_OR_RETURN(Attempt tried, Try(bench, std::move(attempt), trial, measuring));
     outcome.attempts.push_back(std::move(tried));
   }
   // The last of equals: the plan.
@@ -107,7 +120,8 @@ absl::Status FindWithinBudget(QuantizeBench& bench, WidthOutcome& outcome) {
   if (best->key != outcome.attempts.back().key) {
     outcome.verdict += "; the uniform width did better than the plan";
   }
-  return bench.Settle(best->key, OptionsOf(bench, outcome, *best));
+  outcome.reached = best->bytes <= outcome.budget_bytes;
+  return bench.Settle(TrialOf(bench, outcome, *best));
 }
 
 struct ByteRange {
@@ -136,8 +150,8 @@ absl::Status FindWithinDrop(QuantizeBench& bench, WidthOutcome& outcome) {
   }
   const ByteRange range = RangeOf(outcome.free);
   const auto measure = [&](Attempt attempt) -> absl::StatusOr<Attempt> {
-    const ChoiceOptions options = OptionsOf(bench, outcome, attempt);
-    LBW_ASSIGN_OR_RETURN(Attempt tried, Try(bench, std::move(attempt), options, Measuring::kYes));
+    const Trial trial = TrialOf(bench, outcome, attempt);
+    LBW_ASSIGN_OR_RETURN(Attempt tried, Try(bench, std::move(attempt), trial, Measuring::kYes));
     const auto same = [&](const Attempt& one) { return one.key == tried.key; };
     if (std::none_of(outcome.attempts.begin(), outcome.attempts.end(), same)) {
       outcome.attempts.push_back(tried);
@@ -166,14 +180,15 @@ absl::Status FindWithinDrop(QuantizeBench& bench, WidthOutcome& outcome) {
   }
   outcome.chosen = good->key;
   outcome.verdict = DropVerdict(*good->measured, limit);
-  return bench.Settle(good->key, OptionsOf(bench, outcome, *good));
+  outcome.reached = good->measured->drop.has_value() && *good->measured->drop <= limit;
+  return bench.Settle(TrialOf(bench, outcome, *good));
 }
 
 }  // namespace
 
 Attempt UniformAttempt(const std::vector<FreeLayer>& free, int bits) {
   Attempt attempt;
-  attempt.key = base::StrCat("uniform ", bits);
+  attempt.name = base::StrCat("uniform ", bits);
   for (const FreeLayer& layer : free) {
     for (const quant::WidthChoice& width : layer.widths) {
       if (width.bits != bits) continue;
@@ -182,7 +197,22 @@ Attempt UniformAttempt(const std::vector<FreeLayer>& free, int bits) {
       attempt.predicted += width.error;
     }
   }
+  attempt.key = KeyOf(attempt.bits);
   return attempt;
+}
+
+std::optional<double> PredictValue(std::vector<std::pair<double, double>> known, double error) {
+  std::sort(known.begin(), known.end());
+  if (known.empty() || !(known.back().first > 0) || known.front().first > 0) return std::nullopt;
+  auto right = std::find_if(known.begin(), known.end(), [&](const std::pair<double, double>& one) {
+    return one.first >= error;
+  });
+  if (right != known.end() && right->first == error) return right->second;
+  const bool beyond = right == known.end();
+  if (beyond) --right;
+  const auto left = beyond ? known.begin() : std::prev(right);
+  const double part = (error - left->first) / (right->first - left->first);
+  return std::max(0.0, left->second + part * (right->second - left->second));
 }
 
 std::string DropVerdict(const Measured& measured, double limit) {
@@ -200,6 +230,39 @@ std::string DropVerdict(const Measured& measured, double limit) {
   return text;
 }
 
+namespace {
+
+// Of the chosen network, from all others that were measured. Both sides are sums of the layers' own
+// errors, so that what such sums have wrong cancels.
+absl::StatusOr<std::optional<double>> PredictChosen(const QuantizeBench& bench,
+                                                    const WidthOutcome& outcome) {
+  LBW_ASSIGN_OR_RETURN(const std::optional<Measured> floating,
+                       bench.KnownFigures(QuantizeBench::kFloatKey));
+  std::vector<std::pair<double, double>> known;
+  if (floating.has_value() && floating->value) known.emplace_back(0, *floating->value);
+  double error = 0;
+  for (const Attempt& attempt : outcome.attempts) {
+    if (attempt.key == outcome.chosen) {
+      error = attempt.predicted;
+    } else if (attempt.measured.has_value() && attempt.measured->value) {
+      known.emplace_back(attempt.predicted, *attempt.measured->value);
+    }
+  }
+  return PredictValue(std::move(known), error);
+}
+
+// The exact projection's grid, whatever scheme was asked for.
+ChoiceOptions Exact(ChoiceOptions options) {
+  options.quantize.tensor.scheme = quant::Scheme::kExact;
+  for (quant::LayerRule& rule : options.quantize.rules) {
+    if (rule.scheme == quant::Scheme::kThreshold) rule.scheme = quant::Scheme::kExact;
+    rule.mu_ratio.reset();
+  }
+  return options;
+}
+
+}  // namespace
+
 absl::StatusOr<WidthOutcome> SearchWidths(QuantizeBench& bench) {
   WidthOutcome outcome;
   const WidthsAsked& asked = *bench.spec().widths;
@@ -216,6 +279,7 @@ absl::StatusOr<WidthOutcome> SearchWidths(QuantizeBench& bench) {
   LBW_RETURN_IF_ERROR(FindSensitivity(bench, outcome.free));
   LBW_RETURN_IF_ERROR(asked.max_drop.has_value() ? FindWithinDrop(bench, outcome)
                                                  : FindWithinBudget(bench, outcome));
+  LBW_ASSIGN_OR_RETURN(outcome.predicted_value, PredictChosen(bench, outcome));
   return outcome;
 }
 
@@ -223,16 +287,16 @@ absl::StatusOr<WidthOutcome> SearchWidths(QuantizeBench& bench) {
 absl::StatusOr<MuOutcome> SearchMu(QuantizeBench& bench) {
   MuOutcome outcome;
   const auto at = [&](double ratio) {
-    ChoiceOptions options = bench.Choices();
-    options.quantize.tensor.mu_ratio = ratio;
-    return options;
+    Trial trial{base::StrCat("mu ", ratio), base::StrCat("mu ", ratio), bench.Choices()};
+    trial.options.quantize.tensor.mu_ratio = ratio;
+    return trial;
   };
+  const Trial exact{kExactProjection, kExactProjection, Exact(bench.Choices()),
+                    Trial::Codes::kProjected};
+  LBW_ASSIGN_OR_RETURN(outcome.exact, Try(bench, {}, exact, Measuring::kYes));
   double best = -1;
   for (const double ratio : bench.spec().mu->ratios) {
-    Attempt attempt;
-    attempt.key = base::StrCat("mu ", ratio);
-    LBW_ASSIGN_OR_RETURN(const Attempt tried,
-                         Try(bench, std::move(attempt), at(ratio), Measuring::kYes));
+    LBW_ASSIGN_OR_RETURN(const Attempt tried, Try(bench, {}, at(ratio), Measuring::kYes));
     outcome.points.emplace_back(ratio, *tried.measured);
     const double score = tried.measured->value.value_or(tried.measured->agreement.value_or(0));
     if (score > best) {
@@ -240,7 +304,7 @@ absl::StatusOr<MuOutcome> SearchMu(QuantizeBench& bench) {
       outcome.ratio = ratio;
     }
   }
-  LBW_RETURN_IF_ERROR(bench.Settle(base::StrCat("mu ", outcome.ratio), at(outcome.ratio)));
+  LBW_RETURN_IF_ERROR(bench.Settle(at(outcome.ratio)));
   return outcome;
 }
 

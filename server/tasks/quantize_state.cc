@@ -6,12 +6,14 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "tasks/evaluate_state.h"
 #include "tensorfile/packed.h"
 
 namespace lbw::tasks {
 namespace {
 
 constexpr char kVersionKey[] = "lbw.checkpoint";
+constexpr char kVersion[] = "2";
 constexpr char kStateKey[] = "lbw.state";
 
 base::Error BadFile(std::string_view message) {
@@ -62,6 +64,37 @@ absl::Status ReadTensors(const tensorfile::PackedFile& file, size_t index, Solve
   return absl::OkStatus();
 }
 
+absl::Status ReadRuns(const tensorfile::PackedFile& file, const Json& json, QuantizeState& state) {
+  const ReadTensor read = [&file](const std::string& name) -> absl::StatusOr<base::Tensor> {
+    const tensorfile::LogicalTensor* found = file.Find(name);
+    if (found == nullptr || found->quantized) {
+      return BadFile(base::StrCat("a checkpoint without the list ", name));
+    }
+    LBW_ASSIGN_OR_RETURN(tensorfile::AnyTensor tensor, file.Read(*found));
+    return std::get<base::Tensor>(std::move(tensor));
+  };
+  const auto runs = json.find("runs");
+  if (runs == json.end() || !runs->is_array()) return BadFile("a checkpoint without runs");
+  for (size_t i = 0; i < runs->size(); ++i) {
+    LBW_ASSIGN_OR_RETURN(const std::string name, TextOf((*runs)[i], "name"));
+    PartialRun partial;
+    LBW_ASSIGN_OR_RETURN(partial.done, IntegerOf((*runs)[i], "done"));
+    LBW_ASSIGN_OR_RETURN(partial.run, ReadRun(base::StrCat("run.", i, "."), read));
+    for (const eval::FoundBox& box : partial.run.found) {
+      if (box.image_index < 0 || box.image_index >= partial.done) {
+        return BadFile("a checkpoint with boxes of a picture that is not done");
+      }
+    }
+    for (const int32_t picture : partial.run.judged_pictures) {
+      if (picture < 0 || picture >= partial.done) {
+        return BadFile("a checkpoint with classes of a picture that is not done");
+      }
+    }
+    state.runs.emplace(name, std::move(partial));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status WriteQuantizeState(const QuantizeState& state, std::string_view origin,
@@ -78,15 +111,27 @@ absl::Status WriteQuantizeState(const QuantizeState& state, std::string_view ori
                                           layer.bias_change));
     }
   }
+  Json runs = Json::array();
+  for (const auto& [name, partial] : state.runs) {
+    std::map<std::string, base::Tensor> lists;
+    AddRun(base::StrCat("run.", runs.size(), "."), partial.run, lists);
+    for (auto& [list, tensor] : lists) owned.emplace(list, std::move(tensor));
+    runs.push_back({{"name", name}, {"done", partial.done}});
+  }
   std::map<std::string, const tensorfile::AnyTensor*> tensors;
   for (const auto& [name, tensor] : owned) tensors.emplace(name, &tensor);
   Json json;
   json["origin"] = std::string(origin);
-  json["step"] = state.step;
+  json["step"] = state.steps.step;
+  json["beats"] = state.steps.beats;
+  json["units"] = state.steps.units;
+  json["isa"] = state.isa;
+  json["threads"] = state.threads;
   json["finished"] = state.finished;
   json["calibration"] = state.calibration;
   json["layers"] = std::move(layers);
-  return tensorfile::WritePacked(sink, tensors, {{kVersionKey, "1"}, {kStateKey, Dump(json)}});
+  json["runs"] = std::move(runs);
+  return tensorfile::WritePacked(sink, tensors, {{kVersionKey, kVersion}, {kStateKey, Dump(json)}});
 }
 
 absl::StatusOr<QuantizeState> ReadQuantizeState(const base::RandomAccessReader& reader,
@@ -94,7 +139,8 @@ absl::StatusOr<QuantizeState> ReadQuantizeState(const base::RandomAccessReader& 
   LBW_ASSIGN_OR_RETURN(const tensorfile::PackedFile file, tensorfile::PackedFile::Open(reader));
   const auto version = file.metadata().find(kVersionKey);
   const auto text = file.metadata().find(kStateKey);
-  if (version == file.metadata().end() || version->second != "1" || text == file.metadata().end()) {
+  if (version == file.metadata().end() || version->second != kVersion ||
+      text == file.metadata().end()) {
     return BadFile("not a checkpoint of a quantization");
   }
   LBW_ASSIGN_OR_RETURN(const Json json, ParseObject(text->second, "the checkpoint's state"));
@@ -104,7 +150,11 @@ absl::StatusOr<QuantizeState> ReadQuantizeState(const base::RandomAccessReader& 
                        "a checkpoint of another spec or of other content");
   }
   QuantizeState state;
-  LBW_ASSIGN_OR_RETURN(state.step, IntegerOf(json, "step"));
+  LBW_ASSIGN_OR_RETURN(state.steps.step, IntegerOf(json, "step"));
+  LBW_ASSIGN_OR_RETURN(state.steps.beats, IntegerOf(json, "beats"));
+  LBW_ASSIGN_OR_RETURN(state.steps.units, IntegerOf(json, "units"));
+  LBW_ASSIGN_OR_RETURN(state.isa, TextOf(json, "isa"));
+  LBW_ASSIGN_OR_RETURN(state.threads, IntegerOf(json, "threads"));
   LBW_ASSIGN_OR_RETURN(state.finished, ObjectOf(json, "finished"));
   LBW_ASSIGN_OR_RETURN(state.calibration, TextOf(json, "calibration"));
   const auto layers = json.find("layers");
@@ -115,6 +165,7 @@ absl::StatusOr<QuantizeState> ReadQuantizeState(const base::RandomAccessReader& 
     LBW_RETURN_IF_ERROR(ReadTensors(file, i, layer));
     state.solved.push_back(std::move(layer));
   }
+  LBW_RETURN_IF_ERROR(ReadRuns(file, json, state));
   return state;
 }
 

@@ -48,9 +48,19 @@ absl::Status ValueCache::Declare(const std::string& key, const base::Shape& shap
   return absl::OkStatus();
 }
 
+void ValueCache::Borrow(const std::string& key, const base::Shape& shape,
+                        const std::vector<std::vector<float>>& values) {
+  LBW_CHECK(!Has(key) && values.size() == options_.pictures);
+  Entry entry;
+  entry.shape = shape;
+  entry.borrowed = &values;
+  entries_.emplace(key, std::move(entry));
+}
+
 absl::Status ValueCache::Put(std::string_view key, size_t picture, base::Tensor value) {
   const auto it = entries_.find(key);
-  LBW_CHECK(it != entries_.end() && value.size_bytes() == it->second.bytes);
+  LBW_CHECK(it != entries_.end() && it->second.borrowed == nullptr);
+  LBW_CHECK(value.size_bytes() == it->second.bytes);
   Entry& entry = it->second;
   if (entry.fd < 0) {
     entry.memory[picture] = std::move(value);
@@ -72,6 +82,12 @@ absl::StatusOr<base::TensorView> ValueCache::View(std::string_view key, size_t p
   const auto it = entries_.find(key);
   LBW_CHECK(it != entries_.end());
   const Entry& entry = it->second;
+  if (entry.borrowed != nullptr) {
+    const std::vector<float>& value = (*entry.borrowed)[picture];
+    const absl::Span<const std::byte> bytes(reinterpret_cast<const std::byte*>(value.data()),
+                                            value.size() * sizeof(float));
+    return base::TensorView{base::DType::kF32, entry.shape, bytes};
+  }
   if (entry.fd < 0) return entry.memory[picture].view();
   room = base::Tensor(base::DType::kF32, entry.shape);
   const absl::Span<std::byte> bytes = room.mutable_bytes();

@@ -36,8 +36,12 @@ class ValueCache {
   // shape: of one picture's value, f32. Not while other threads are at work. Declaring a key again
   // changes nothing. Errors: kResourceExhausted, OUT_OF_ROOM - no file could be made.
   absl::Status Declare(const std::string& key, const base::Shape& shape);
+  // The same for values that the caller has: one a picture, borrowed until the key is dropped, of
+  // shape's size. They are viewed only, and count as no memory of this.
+  void Borrow(const std::string& key, const base::Shape& shape,
+              const std::vector<std::vector<float>>& values);
   bool Has(std::string_view key) const { return entries_.find(key) != entries_.end(); }
-  // Errors: kResourceExhausted, OUT_OF_ROOM - the disk is full.
+  // The key is not borrowed. Errors: kResourceExhausted, OUT_OF_ROOM - the disk is full.
   absl::Status Put(std::string_view key, size_t picture, base::Tensor value);
   // Valid while the key is declared and `room`, which takes what comes from a file, lives.
   // Errors: kInternal - the file cannot be read.
@@ -54,6 +58,7 @@ class ValueCache {
     uint64_t bytes = 0;                // a picture
     std::vector<base::Tensor> memory;  // empty where it lies in a file
     int fd = -1;
+    const std::vector<std::vector<float>>* borrowed = nullptr;
   };
   const ValueCacheOptions options_;
   std::map<std::string, Entry, std::less<>> entries_;

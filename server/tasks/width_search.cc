@@ -92,9 +92,9 @@ absl::Status MeasureLayer(const Sensing& by, FreeLayer& free) {
   for (const quant::WidthChoice& width : free.widths) {
     LBW_RETURN_IF_ERROR(by.keep_going());
     const std::optional<LayerChoice>& choice = by.choices.at(width.bits)[free.index];
-    LBW_ASSIGN_OR_RETURN(
-        SolvedLayer one,
-        SolveLayer(layer, weights, sums.has_value() ? &*sums : nullptr, *choice, by.threads));
+    LBW_ASSIGN_OR_RETURN(SolvedLayer one,
+                         SolveLayer(layer, weights, sums.has_value() ? &*sums : nullptr, *choice,
+                                    {by.threads, by.keep_going}));
     const LayerFigures& figures = one.figures;
     own.push_back(figures.output_power > 0 ? figures.error / figures.output_power : 0);
     solved.push_back(std::move(one));
@@ -152,19 +152,22 @@ absl::StatusOr<std::vector<FreeLayer>> FindFreeLayers(const model::Model& model,
 }
 
 absl::Status MeasureSensitivity(LayerWalk& walk, const model::Model& model,
-                                const ChoiceOptions& options, int threads,
-                                std::vector<FreeLayer>& layers,
-                                const std::function<absl::Status(size_t done)>& visit) {
+                                const ChoiceOptions& options, const SensitivitySteps& steps,
+                                std::vector<FreeLayer>& layers) {
   // In front of the first layer: the float head's values.
   LBW_RETURN_IF_ERROR(walk.ErrorOf(model.constants, kPicturesOfGain).status());
   LBW_ASSIGN_OR_RETURN(const ChoicesByWidth choices,
                        ChoicesOf(model, walk.layers(), options, layers));
-  size_t next = 0;
-  const KeepGoing keep_going = [&] { return visit(next); };
-  for (size_t i = 0; i < walk.layers().size(); ++i) {
-    if (next < layers.size() && layers[next].index == i) {
-      LBW_RETURN_IF_ERROR(MeasureLayer({walk, model, choices, threads, keep_going}, layers[next]));
+  const KeepGoing keep_going = [&] {
+    return steps.keep_going ? steps.keep_going() : absl::OkStatus();
+  };
+  size_t next = steps.before;
+  for (size_t i = 0; i < walk.layers().size() && next < layers.size(); ++i) {
+    if (layers[next].index == i) {
+      LBW_RETURN_IF_ERROR(
+          MeasureLayer({walk, model, choices, steps.threads, keep_going}, layers[next]));
       ++next;
+      if (steps.solved) LBW_RETURN_IF_ERROR(steps.solved(next));
     }
     LBW_RETURN_IF_ERROR(walk.Advance({}, keep_going));
   }

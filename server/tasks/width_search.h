@@ -36,12 +36,17 @@ absl::StatusOr<std::vector<FreeLayer>> FindFreeLayers(const model::Model& model,
                                                       const ChoiceOptions& options,
                                                       const std::vector<int>& bits);
 
-// Fills in the errors. walk stands in front of its first layer and is used up. done: layers that
-// are through.
+// Fills in the errors of layers[steps.before] and the following. walk stands in front of its first
+// layer and is used up.
+struct SensitivitySteps {
+  int threads = 1;
+  size_t before = 0;                                // layers whose errors are known
+  KeepGoing keep_going;                             // asked within a layer
+  std::function<absl::Status(size_t done)> solved;  // so many layers have their errors
+};
 absl::Status MeasureSensitivity(LayerWalk& walk, const model::Model& model,
-                                const ChoiceOptions& options, int threads,
-                                std::vector<FreeLayer>& layers,
-                                const std::function<absl::Status(size_t done)>& visit);
+                                const ChoiceOptions& options, const SensitivitySteps& steps,
+                                std::vector<FreeLayer>& layers);
 
 // options.quantize with one width for each free layer, as rules with their names in front of the
 // others. bits: beside layers.

@@ -167,8 +167,7 @@ int main(int argc, char** argv) {
   walk_options.threads = threads;
   walk_options.scratch_folder = scratch.path();
   const lbw::base::Stopwatch watch;
-  auto walk =
-      lbw::tasks::LayerWalk::Open(model, *engine, std::move(inputs), {"logits"}, walk_options);
+  auto walk = lbw::tasks::LayerWalk::Open(model, *engine, inputs, {"logits"}, walk_options);
   if (!walk.ok()) return Fail(walk.status());
   const double open = watch.ElapsedSeconds();
   lbw::tasks::ChoiceOptions options;

@@ -73,11 +73,11 @@ echo "The same job again, its child killed in the middle: the same bits"
 job=$(lbw --json model quantize aizoo --bits 4 --calibrate masks --seed 1 --no-measure --no-wait |
   python3 -c 'import json, sys; print(json.load(sys.stdin)["name"].split("/")[-1])')
 for ((i = 0; i < 600; i++)); do
-  step=$(lbw --json job get "$job" | python3 -c 'import json, sys; print(json.load(sys.stdin)["step"])')
-  [[ $step -ge 10 ]] && break
+  layer=$(lbw --json job get "$job" | python3 -c 'import json, sys; print(int(json.load(sys.stdin)["values"].get("layer", 0)))')
+  [[ $layer -ge 8 ]] && break
   read -rt 0.05 <> <(:) || true
 done
-[[ $step -ge 10 && $step -lt 28 ]] || fail "the job did not get to its middle: step $step"
+[[ $layer -ge 8 && $layer -lt 28 ]] || fail "the job did not get to its middle: layer $layer"
 lbw job pause "$job" >/dev/null
 for ((i = 0; i < 600; i++)); do
   state=$(lbw --json job get "$job" | python3 -c 'import json, sys; print(json.load(sys.stdin)["state"])')
@@ -88,8 +88,10 @@ lbw job resume "$job" >/dev/null
 pid=""
 for ((i = 0; i < 600; i++)); do
   pid=$(working_child)
-  step=$(lbw --json job get "$job" | python3 -c 'import json, sys; j = json.load(sys.stdin); print(j["step"] if j["state"] == "JOB_STATE_RUNNING" else 0)')
-  [[ -n $pid && $step -ge 12 ]] && break
+  layer=$(lbw --json job get "$job" | python3 -c 'import json, sys
+j = json.load(sys.stdin)
+print(int(j["values"].get("layer", 0)) if j["state"] == "JOB_STATE_RUNNING" else 0)')
+  [[ -n $pid && $layer -ge 10 ]] && break
   read -rt 0.05 <> <(:) || true
 done
 kill -9 "$pid"

@@ -54,9 +54,18 @@ absl::Status ShowResult(Session& session, const CalibrateArguments& arguments,
     session.out() << RenderCalibration(result.calibration(), CalibrationDetail::kWhole)
                   << "\ncreated " << QuantizationWord(result) << "\n";
   }
-  if (arguments.plot.empty()) return absl::OkStatus();
-  return SavePlot(session, CalibrationFigure(QuantizationWord(result), result.calibration()),
-                  arguments.plot);
+  if (!arguments.plot.empty()) {
+    LBW_RETURN_IF_ERROR(SavePlot(session,
+                                 CalibrationFigure(QuantizationWord(result), result.calibration()),
+                                 arguments.plot));
+  }
+  const v1::WidthPlan& plan = result.calibration().plan();
+  if (!DropMissed(plan)) return absl::OkStatus();
+  // The version is there; a script must not take it for what it asked for.
+  return base::Error(
+      absl::StatusCode::kFailedPrecondition, kDropMissed,
+      base::StrCat("--max-drop ", plan.max_drop(), " is missed by ", ShortName(result.version()),
+                   ", which was made all the same: ", plan.verdict()));
 }
 
 void AddSearchFlags(CLI::App& app, CalibrationFlags& flags, std::vector<CLI::Option*>& added) {

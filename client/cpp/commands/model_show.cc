@@ -41,7 +41,7 @@ std::string StateWord(v1::VersionState state) {
 }
 
 std::string WeightsWord(const v1::ModelVersion& version) {
-  return version.has_quantization() ? DescribeOptions(version.quantization()) : "float";
+  return version.has_quantization() ? DescribeWeights(version.quantization()) : "float";
 }
 
 std::string OriginWord(const v1::ModelVersion& version) {

@@ -89,6 +89,41 @@ TEST(RenderCalibration, MuAndHostileText) {
   EXPECT_THAT(text, AllOf(Not(HasSubstr("\x1b")), HasSubstr("one?two")));
 }
 
+// Two points of as many bytes: the one that was chosen is marked.
+TEST(RenderCalibration, OneOfTwoPointsOfEqualBytesIsMarked) {
+  v1::CalibrationReport report = MakeCalibration();
+  AddPlan(report);
+  v1::WidthCurvePoint& other = *report.mutable_plan()->add_curve();
+  other.set_what("plan B");
+  other.set_bytes(290'000);
+  const std::string text = RenderCalibration(report, CalibrationDetail::kWhole);
+  EXPECT_THAT(LineWith(text, "plan 290000"), HasSubstr("◀"));
+  EXPECT_THAT(LineWith(text, "plan B"), Not(HasSubstr("◀")));
+}
+
+TEST(RenderCalibration, AMissedDropIsSaidAloud) {
+  v1::CalibrationReport report = MakeCalibration();
+  AddPlan(report);
+  v1::WidthPlan& plan = *report.mutable_plan();
+  EXPECT_FALSE(DropMissed(plan)) << "a budget drops nothing";
+  plan.set_max_drop(0.005);
+  EXPECT_TRUE(DropMissed(plan));
+  EXPECT_THAT(RenderCalibration(report, CalibrationDetail::kShort), HasSubstr("MISSED: "));
+  plan.set_reached(true);
+  EXPECT_FALSE(DropMissed(plan));
+  EXPECT_THAT(RenderCalibration(report, CalibrationDetail::kShort), Not(HasSubstr("MISSED")));
+}
+
+TEST(RenderCalibration, UniformCodesHaveNoScaleKindAndPlacesAreWords) {
+  v1::CalibrationReport report = MakeCalibration();
+  report.mutable_layers(3)->set_scale(v1::SCALE_KIND_UNSPECIFIED);
+  report.mutable_layers(4)->set_scale(v1::SCALE_KIND_REAL);
+  report.mutable_layers(4)->set_bias_in(v1::BIAS_PLACE_BATCH_NORM);
+  const std::string text = RenderCalibration(report, CalibrationDetail::kWhole);
+  EXPECT_THAT(LineWith(text, "conv3"), AllOf(Not(HasSubstr("pow2")), Not(HasSubstr("real"))));
+  EXPECT_THAT(LineWith(text, "conv4"), AllOf(HasSubstr("real"), HasSubstr("batch_norm")));
+}
+
 TEST(WorstLayers, AreFewOfManyAndNeverHarmless) {
   v1::CalibrationReport report = MakeCalibration();
   EXPECT_THAT(WorstLayers(report, 5), ElementsAre(2, 0, 1));
@@ -157,10 +192,10 @@ TEST(CalibrationFigure, MuBesideTheExactProjection) {
   EXPECT_EQ(std::get<plot::Chart>(figure.panels[0]).series[0].points[0].x, 0.25);
   EXPECT_THAT(labels(figure), ElementsAre("threshold scheme", "chosen: 0.75",
                                           "nearest projection  0.5012", "float  0.8957"));
-  AddMeasurement("exact projection", 0.61, report);
-  EXPECT_THAT(
-      labels(CalibrationFigure("face/3", report)),
-      ElementsAre("threshold scheme", "chosen: 0.75", "exact projection  0.6100", "float  0.8957"));
+  AddMeasurement("exact projection, bias corrected", 0.61, report);
+  EXPECT_THAT(labels(CalibrationFigure("face/3", report)),
+              ElementsAre("threshold scheme", "chosen: 0.75",
+                          "exact projection, bias corrected  0.6100", "float  0.8957"));
   for (v1::MuPoint& point : *report.mutable_mu()) point.clear_value();
   EXPECT_THAT(std::get<plot::Chart>(CalibrationFigure("face/3", report).panels[0]).y_label,
               MatchesRegex("agreement.*"));

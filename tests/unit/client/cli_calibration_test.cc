@@ -126,6 +126,23 @@ TEST_F(CliCalibration, QuantizeAsJsonDryRunAndNoWait) {
   EXPECT_EQ(server.jobs.Created().back().request_id(), "r1");
 }
 
+// A script that asked for a drop must notice a version that has a larger one.
+TEST_F(CliCalibration, AMissedDropIsAWarningAndAnExitStatusOfItsOwn) {
+  v1::CalibrationReport& report = *server.jobs.quantization.mutable_calibration();
+  AddPlan(report);
+  report.mutable_plan()->clear_budget_bytes();
+  report.mutable_plan()->set_max_drop(0.005);
+  report.mutable_plan()->set_verdict("the drop is 0.02, above 0.005");
+  const std::vector<std::string> asked = {"model", "quantize",   "face", "--calibrate",
+                                          "faces", "--max-drop", "0.005"};
+  EXPECT_EQ(Run(asked), kDropMissedStatus);
+  EXPECT_THAT(out.str(), HasSubstr("created face/3")) << "the version is there all the same";
+  EXPECT_THAT(err.str(), AllOf(HasSubstr("--max-drop 0.005 is missed by face/3"),
+                               HasSubstr("the drop is 0.02, above 0.005")));
+  report.mutable_plan()->set_reached(true);
+  EXPECT_EQ(Run(asked), 0) << err.str();
+}
+
 TEST_F(CliCalibration, LayersThatAJobLeavesOutComeFromTheVersion) {
   server.jobs.quantization.mutable_calibration()->clear_layers();
   *server.models.version.mutable_calibration() = MakeCalibration();

@@ -34,11 +34,11 @@ inline v1::CalibrationReport MakeCalibration() {
     layer.set_name("conv" + std::to_string(i));
     layer.set_bits(4);
     layer.set_rows(32);
-    layer.set_scale("pow2");
+    layer.set_scale(v1::SCALE_KIND_POW2);
     layer.set_nearest_output_sqnr_db(10.0 + i);
     layer.set_output_sqnr_db(20.0 + i);
     layer.set_error_share(i == 2 ? 0.6 : 0.05);
-    layer.set_bias_in("bias");
+    layer.set_bias_in(v1::BIAS_PLACE_BIAS);
   }
   report.mutable_layers(1)->set_dead_rows(3);
   report.mutable_layers(8)->set_plain("constant inputs");
@@ -75,6 +75,7 @@ inline void AddPlan(v1::CalibrationReport& report) {
   point.set_predicted_error(0.012);
   point.set_measured_error(0.011);
   point.set_value(0.889);
+  point.set_chosen(true);
 }
 
 inline v1::QuantizationResult MakeQuantization() {

@@ -111,5 +111,16 @@ TEST(DescribeOptions, SpellsOutDefaults) {
             "8 bits, uniform, per channel");
 }
 
+// "4 bits" of a version whose layers have 2 to 6 misleads.
+TEST(DescribeWeights, AVersionOfSeveralWidthsIsMixed) {
+  EXPECT_EQ(DescribeWeights(Text<v1::QuantizationOptions>(
+                "bits: 4 rules { match: 'a' bits: 2 } rules { match: 'b' bits: 6 } "
+                "rules { match: 'c' bits: 8 keep_float: true }")),
+            "mixed 2-6 bits, full, per channel, exact");
+  EXPECT_EQ(DescribeWeights(Text<v1::QuantizationOptions>(
+                "bits: 4 rules { match: 'a' bits: 4 } rules { match: 'b' keep_float: true }")),
+            "4 bits, full, per channel, exact");
+}
+
 }  // namespace
 }  // namespace lbw::client

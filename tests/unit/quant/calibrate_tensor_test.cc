@@ -276,7 +276,7 @@ TEST(AssembleTensor, OfPlainRowsIsTheProjectionOfTheTensor) {
     calibrate.bits = 3;
     auto made = CalibrateRows(rows, GramSums(layout.row_elements).Finish(), {}, calibrate);
     ASSERT_TRUE(made.ok()) << made.status();
-    EXPECT_TRUE(made->plain);
+    EXPECT_EQ(made->plain, Plain::kNoSignal);
     groups.push_back(*std::move(made));
   }
   const auto assembled = AssembleTensor(groups, shape, options, base::DType::kF32);

@@ -88,7 +88,7 @@ TEST_P(CalibrateBits, OutputsComeCloserThanNearestCodes) {
   options.bits = GetParam();
   const auto rows = CalibrateRows(layer.weights, layer.gram, layer.power, options);
   ASSERT_TRUE(rows.ok()) << rows.status();
-  EXPECT_FALSE(rows->plain);
+  EXPECT_EQ(rows->plain, Plain::kNo);
   EXPECT_LT(Total(rows->error), 0.6 * Total(rows->nearest_error));
   EXPECT_LT(Total(rows->error), Total(rows->output_power));
   for (const uint8_t code : rows->codes) {
@@ -222,7 +222,7 @@ TEST(CalibrateRows, InputsThatAreConstantAreProjectedPlainly) {
   options.bits = 2;
   const auto rows = CalibrateRows(weights, sums.Finish(), {}, options);
   ASSERT_TRUE(rows.ok()) << rows.status();
-  EXPECT_TRUE(rows->plain);
+  EXPECT_EQ(rows->plain, Plain::kNoSignal);
   for (size_t r = 0; r < 2; ++r) {
     double change = 0;
     for (size_t j = 0; j < 2; ++j) {
@@ -233,7 +233,7 @@ TEST(CalibrateRows, InputsThatAreConstantAreProjectedPlainly) {
   }
   const auto none = CalibrateRows(weights, GramSums(2).Finish(), {}, options);
   ASSERT_TRUE(none.ok()) << none.status();
-  EXPECT_TRUE(none->plain);
+  EXPECT_EQ(none->plain, Plain::kNoSignal);
   EXPECT_EQ(none->codes, rows->codes);
   EXPECT_EQ(none->bias_change, std::vector<double>(2, 0.0));
 }
@@ -289,6 +289,133 @@ TEST(NearestValue, AgreesWithTheProjection) {
       }
     }
   }
+}
+
+// The float network's constant and the quantized one's differ: no noise of sums becomes a signal.
+TEST(CalibrateRows, ConstantsThatDifferAreConstants) {
+  const std::vector<float> weights = {0.3F, -0.7F, 0.11F, 0.2F};
+  const std::vector<float> quantized(1'000 * 2, 0.3F);
+  const std::vector<float> floating(1'000 * 2, 0.1F);
+  GramSums sums(2);
+  sums.Add(quantized, floating, 1);
+  CalibrateOptions options;
+  options.bits = 3;
+  const auto rows = CalibrateRows(weights, sums.Finish(), {}, options);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ(rows->plain, Plain::kNoSignal);
+  for (size_t r = 0; r < 2; ++r) {
+    double change = 0;
+    for (size_t j = 0; j < 2; ++j) {
+      change += static_cast<double>(0.1F) * static_cast<double>(weights[r * 2 + j]) -
+                static_cast<double>(0.3F) *
+                    static_cast<double>(ValueOf(*rows, r, rows->codes[r * 2 + j], 3));
+    }
+    EXPECT_NEAR(rows->bias_change[r], change, 1e-9);
+    EXPECT_EQ(rows->error[r], 0);
+  }
+}
+
+// Beside inputs that say something, a constant one keeps its weight.
+TEST(CalibrateRows, AConstantInputBesideOthersKeepsItsWeight) {
+  std::mt19937 generator(51);
+  std::normal_distribution<float> normal;
+  std::vector<float> quantized;
+  std::vector<float> floating;
+  for (int t = 0; t < 800; ++t) {
+    const float x = normal(generator);
+    quantized.insert(quantized.end(), {0.3F, x, 0.1F});
+    floating.insert(floating.end(), {0.1F, x, 0.3F});
+  }
+  GramSums sums(3);
+  sums.Add(quantized, floating, 1);
+  const std::vector<float> weights = {0.25F, 0.5F, -0.125F};
+  const auto rows = CalibrateRows(weights, sums.Finish(), {}, {});
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ(rows->plain, Plain::kNo);
+  for (size_t j = 0; j < 3; ++j) EXPECT_EQ(ValueOf(*rows, 0, rows->codes[j], 4), weights[j]);
+}
+
+TEST(CalibrateRows, InputsThatAreNotFiniteAreNotCalledConstant) {
+  const std::vector<float> weights = {0.3F, -0.7F};
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 1e25F}) {
+    for (const bool first : {true, false}) {
+      for (const bool in_float : {true, false}) {
+        std::vector<float> quantized(300 * 2, 0.5F);
+        for (size_t t = 0; t < 300; ++t) quantized[2 * t] = static_cast<float>(t % 7);
+        std::vector<float> floating = quantized;
+        (in_float ? floating : quantized)[first ? 0 : 400] = bad;
+        GramSums sums(2);
+        sums.Add(quantized, floating, 1);
+        const auto rows = CalibrateRows(weights, sums.Finish(), {}, {});
+        ASSERT_TRUE(rows.ok()) << rows.status();
+        // The float network's own large value is finite in products with small ones.
+        const bool sane = bad == 1e25F && in_float;
+        EXPECT_EQ(rows->plain == Plain::kNotFinite, !sane) << bad << first << in_float;
+        EXPECT_NE(rows->plain, Plain::kNoSignal) << bad << first << in_float;
+        EXPECT_TRUE(std::isfinite(rows->error[0]));
+      }
+    }
+  }
+}
+
+TEST(CalibrateRows, IsAskedWithinTheSolverAndStops) {
+  const Layer layer = MakeLayer(40, 70, 61);
+  CalibrateOptions options;
+  const auto undisturbed = CalibrateRows(layer.weights, layer.gram, layer.power, options);
+  int asked = 0;
+  options.max_threads = 2;
+  options.keep_going = [&] {
+    ++asked;
+    return absl::OkStatus();
+  };
+  const auto watched = CalibrateRows(layer.weights, layer.gram, layer.power, options);
+  ASSERT_TRUE(undisturbed.ok() && watched.ok());
+  EXPECT_EQ(undisturbed->codes, watched->codes);
+  EXPECT_EQ(undisturbed->bias_change, watched->bias_change);
+  EXPECT_EQ(undisturbed->error, watched->error);
+  options.max_threads = 1;
+  asked = 0;
+  ASSERT_TRUE(CalibrateRows(layer.weights, layer.gram, layer.power, options).ok());
+  // Two blocks of columns to factor, down and back; 5 blocks of rows.
+  const int all = asked;
+  EXPECT_GE(all, 2 * 3 + 5);
+  for (int last = 0; last < all; ++last) {
+    asked = 0;
+    options.keep_going = [&] {
+      return asked++ < last ? absl::OkStatus() : absl::CancelledError("enough");
+    };
+    const auto stopped = CalibrateRows(layer.weights, layer.gram, layer.power, options);
+    EXPECT_TRUE(absl::IsCancelled(stopped.status())) << last;
+    EXPECT_EQ(asked, last + 1);
+  }
+}
+
+// Of inputs that go together in nothing, an estimate from variances is the error.
+TEST(MeasureRows, EstimatesFromVariancesAlone) {
+  std::mt19937 generator(71);
+  std::normal_distribution<float> normal(0.5F, 1.0F);
+  std::vector<float> samples(20'000 * 4);
+  for (float& x : samples) x = normal(generator);
+  GramSums whole(4);
+  GramSums diagonal(4, BestIsa(), Moments::kDiagonal);
+  whole.Add(samples, samples, 1);
+  diagonal.Add(samples, samples, 1);
+  const std::vector<float> weights = {0.3F, -0.7F, 0.2F, 0.9F};
+  const std::vector<float> values = {0.25F, -0.5F, 0.25F, 1.0F};
+  double power = 0;
+  const Gram gram = whole.Finish();
+  for (size_t i = 0; i < 4; ++i) {
+    for (size_t j = 0; j < 4; ++j) {
+      power +=
+          static_cast<double>(weights[i]) * gram.h[i * 4 + j] * static_cast<double>(weights[j]);
+    }
+  }
+  const std::vector<double> powers = {power};
+  const RowErrors exact = MeasureRows(weights, values, gram, powers);
+  const RowErrors estimate = MeasureRows(weights, values, diagonal.Finish(), powers);
+  EXPECT_EQ(estimate.bias_change, exact.bias_change);
+  EXPECT_NEAR(estimate.error[0], exact.error[0], 0.05 * exact.error[0]);
 }
 
 }  // namespace

@@ -90,5 +90,71 @@ TEST(GramSums, OfNothingAreZero) {
   EXPECT_EQ(gram.h, std::vector<double>(9, 0.0));
 }
 
+// What never changes has neither variance nor anything in common with the others, though 0.3 * 0.3
+// rounds in every sum.
+TEST(GramSums, AConstantInputHasNoVariance) {
+  constexpr int64_t kColumns = 3;
+  constexpr int64_t kSamples = 1'000;
+  std::vector<float> quantized = Samples(kSamples, kColumns, 6);
+  std::vector<float> floating = Samples(kSamples, kColumns, 7);
+  for (size_t t = 0; t < kSamples; ++t) {
+    quantized[t * kColumns] = 0.1F;
+    floating[t * kColumns] = 0.3F;
+    quantized[t * kColumns + 1] = floating[t * kColumns + 1] = 0.3F;
+  }
+  GramSums sums(kColumns);
+  sums.Add(quantized, floating, 1);
+  const Gram gram = sums.Finish();
+  for (size_t i = 0; i < 3; ++i) {
+    for (size_t j = 0; j < 3; ++j) {
+      if (i == 2 && j == 2) continue;
+      EXPECT_EQ(gram.h[i * 3 + j], 0) << i << " " << j;
+      EXPECT_EQ(gram.g[i * 3 + j], 0) << i << " " << j;
+    }
+  }
+  EXPECT_GT(gram.h[8], 1);
+  EXPECT_EQ(gram.mean_quantized[0], static_cast<double>(0.1F));
+  EXPECT_EQ(gram.mean_float[0], static_cast<double>(0.3F));
+}
+
+TEST(GramSums, OfTheDiagonalAreThoseOfTheWhole) {
+  constexpr int64_t kColumns = 7;
+  const std::vector<float> quantized = Samples(600, kColumns, 8);
+  const std::vector<float> floating = Samples(600, kColumns, 9);
+  GramSums whole(kColumns);
+  GramSums diagonal(kColumns, BestIsa(), Moments::kDiagonal);
+  whole.Add(quantized, floating, 1);
+  diagonal.Add(quantized, floating, 1);
+  const Gram all = whole.Finish();
+  const Gram some = std::move(diagonal).Finish();
+  EXPECT_EQ(some.moments, Moments::kDiagonal);
+  EXPECT_EQ(some.samples, 600);
+  EXPECT_EQ(some.mean_quantized, all.mean_quantized);
+  EXPECT_EQ(some.mean_float, all.mean_float);
+  EXPECT_TRUE(some.g.empty());
+  ASSERT_EQ(some.h.size(), 7U);
+  for (size_t j = 0; j < 7; ++j) EXPECT_NEAR(some.h[j], all.h[j * 8], 1e-4);
+}
+
+// One use of a weight reads the same in both networks, the other does not.
+TEST(GramSums, SharedAndOtherSpansMayFollowOneAnother) {
+  constexpr int64_t kColumns = 5;
+  const std::vector<float> a = Samples(300, kColumns, 10);
+  const std::vector<float> b = Samples(300, kColumns, 11);
+  const std::vector<float> copy = a;
+  for (const bool shared_first : {true, false}) {
+    GramSums shared(kColumns);
+    GramSums apart(kColumns);
+    if (!shared_first) shared.Add(b, a, 1);
+    if (!shared_first) apart.Add(b, a, 1);
+    shared.Add(a, a, 1);
+    apart.Add(a, copy, 1);
+    if (shared_first) shared.Add(b, a, 1);
+    if (shared_first) apart.Add(b, a, 1);
+    EXPECT_EQ(shared.Finish().g, apart.Finish().g);
+    EXPECT_EQ(shared.Finish().mean_float, apart.Finish().mean_float);
+  }
+}
+
 }  // namespace
 }  // namespace lbw::quant

@@ -49,13 +49,13 @@ TEST_P(LinearSolveTest, SolvesWhatItWasAsked) {
     }
   }
   std::vector<double> factor = h;
-  ASSERT_TRUE(Cholesky(absl::MakeSpan(factor), n, {BestIsa(), 2}));
+  ASSERT_TRUE(Cholesky(absl::MakeSpan(factor), n, {BestIsa(), 2}).value());
   std::vector<double> solved = z;
-  SolveRows(factor, n, absl::MakeSpan(solved), {BestIsa(), 2});
+  ASSERT_TRUE(SolveRows(factor, n, absl::MakeSpan(solved), {BestIsa(), 2}).ok());
   for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(solved[i], x[i], 1e-9) << i;
   // Other threads and instructions: the same bits.
   std::vector<double> other = h;
-  ASSERT_TRUE(Cholesky(absl::MakeSpan(other), n, {Isa::kScalar, 1}));
+  ASSERT_TRUE(Cholesky(absl::MakeSpan(other), n, {Isa::kScalar, 1}).value());
   for (int64_t i = 0; i < n; ++i) {
     ASSERT_EQ(std::memcmp(&other[static_cast<size_t>(i * n)], &factor[static_cast<size_t>(i * n)],
                           static_cast<size_t>(i + 1) * sizeof(double)),
@@ -63,7 +63,7 @@ TEST_P(LinearSolveTest, SolvesWhatItWasAsked) {
         << "row " << i;
   }
   std::vector<double> again = z;
-  SolveRows(other, n, absl::MakeSpan(again), {Isa::kScalar, 3});
+  ASSERT_TRUE(SolveRows(other, n, absl::MakeSpan(again), {Isa::kScalar, 3}).ok());
   EXPECT_EQ(std::memcmp(again.data(), solved.data(), again.size() * sizeof(double)), 0);
 }
 
@@ -71,11 +71,30 @@ INSTANTIATE_TEST_SUITE_P(Sizes, LinearSolveTest, ::testing::Values(1, 2, 31, 63,
 
 TEST(Cholesky, RefusesWhatIsNotDefinite) {
   std::vector<double> singular = {1, 1, 1, 1};
-  EXPECT_FALSE(Cholesky(absl::MakeSpan(singular), 2, {}));
+  EXPECT_FALSE(Cholesky(absl::MakeSpan(singular), 2, {}).value());
   std::vector<double> negative = {1, 0, 0, -1};
-  EXPECT_FALSE(Cholesky(absl::MakeSpan(negative), 2, {}));
+  EXPECT_FALSE(Cholesky(absl::MakeSpan(negative), 2, {}).value());
   std::vector<double> wrong = {1, 0, 0, std::nan("")};
-  EXPECT_FALSE(Cholesky(absl::MakeSpan(wrong), 2, {}));
+  EXPECT_FALSE(Cholesky(absl::MakeSpan(wrong), 2, {}).value());
+}
+
+TEST(LinearSolve, StopsBetweenBlocksWhereItIsTold) {
+  constexpr int64_t kSize = 200;
+  int left = 0;
+  SolveThreads threads;
+  threads.keep_going = [&] {
+    return left-- > 0 ? absl::OkStatus() : absl::CancelledError("enough");
+  };
+  std::vector<double> factor = Definite(kSize, 3);
+  left = 2;
+  EXPECT_TRUE(absl::IsCancelled(Cholesky(absl::MakeSpan(factor), kSize, threads).status()));
+  factor = Definite(kSize, 3);
+  ASSERT_TRUE(Cholesky(absl::MakeSpan(factor), kSize, {}).value());
+  for (const int asked : {0, 5}) {  // on the way down, on the way back
+    left = asked;
+    std::vector<double> rows(kSize, 1.0);
+    EXPECT_TRUE(absl::IsCancelled(SolveRows(factor, kSize, absl::MakeSpan(rows), threads)));
+  }
 }
 
 }  // namespace

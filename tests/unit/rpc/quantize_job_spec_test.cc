@@ -499,5 +499,22 @@ TEST(DraftOfQuantize, ASpecThatNoJobCouldCarryIsRefused) {
               "spec.quantize.options.rules");
 }
 
+TEST(FillInQuantize, RefusesMorePicturesThanMemoryHolds) {
+  QuantizeFacts facts = Facts();
+  detect::InputSpec& input = facts.outline.spec.input;
+  input.height = input.width = 8192;
+  input.color = detect::ColorOrder::kGray;  // 256 MiB a picture
+  v1::QuantizeSpec asked = Asked();
+  asked.mutable_calibration()->set_count(16);
+  EXPECT_TRUE(FillIn(asked, facts).ok());
+  asked.mutable_calibration()->set_count(17);
+  EXPECT_THAT(ExpectError(FillIn(asked, facts).status(), absl::StatusCode::kInvalidArgument,
+                          "spec.quantize.calibration.count"),
+              HasSubstr("count=17 bytes_a_picture=268435456 limit=4294967296"));
+  facts.dataset = MakeDataset("d", {});
+  facts.dataset.set_pictures(16);
+  EXPECT_TRUE(FillIn(asked, facts).ok()) << "there are no more";
+}
+
 }  // namespace
 }  // namespace lbw::rpc

@@ -90,7 +90,8 @@ WalkOptions Bench::Options(int threads) const {
 std::unique_ptr<LayerWalk> Bench::Walk(const model::Model& model,
                                        const std::vector<Picture>& pictures,
                                        const WalkOptions& options) {
-  auto walk = LayerWalk::Open(model, *engine_, pictures, HeadValues(model), options);
+  kept_.push_back(pictures);
+  auto walk = LayerWalk::Open(model, *engine_, kept_.back(), HeadValues(model), options);
   EXPECT_TRUE(walk.ok()) << walk.status();
   LBW_CHECK(walk.ok());
   return *std::move(walk);

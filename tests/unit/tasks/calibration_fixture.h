@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -59,6 +60,7 @@ class Bench {
   Bench();
   engine::ExecutorFactory& engine() { return *engine_; }
   WalkOptions Options(int threads = 1) const;
+  // The walk borrows a copy of the pictures that the bench keeps.
   std::unique_ptr<LayerWalk> Walk(const model::Model& model, const std::vector<Picture>& pictures,
                                   const WalkOptions& options);
   // [picture][value], each of one picture.
@@ -70,6 +72,7 @@ class Bench {
  private:
   testing::TempDir folder_{testing::TempDir::Place::kMemory};
   std::unique_ptr<engine::ExecutorFactory> engine_;
+  std::list<std::vector<Picture>> kept_;
 };
 
 // What a node's weight is multiplied with at every output position, by plain loops: Conv and

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
+#include <string>
 
 #include "base/status.h"
 #include "unit/tasks/calibration_rig.h"
@@ -95,6 +97,28 @@ TEST_F(CalibrationPicturesTest, StopsWhereItIsTold) {
   const auto stopped = ReadCalibrationPictures(pack, {"", 8, 0}, input_, 1,
                                                [] { return absl::CancelledError("enough"); });
   EXPECT_TRUE(absl::IsCancelled(stopped.status()));
+}
+
+TEST(CheckPictureBytes, AllowsTheLimitAndNotOnePictureMore) {
+  detect::InputSpec input;
+  input.height = input.width = 1024;
+  input.color = detect::ColorOrder::kGray;  // 4 MiB
+  EXPECT_TRUE(CheckPictureBytes(1024, input).ok());
+  const absl::Status over = CheckPictureBytes(1025, input);
+  EXPECT_EQ(over.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(over.message()),
+              HasSubstr("count=1025 bytes_a_picture=4194304 limit=4294967296"));
+  input.height = input.width = std::numeric_limits<int64_t>::max();
+  EXPECT_FALSE(CheckPictureBytes(1, input).ok());
+}
+
+TEST_F(CalibrationPicturesTest, RefusesMoreThanMemoryHoldsBeforeItReads) {
+  const dataset::Pack pack = Open();
+  detect::InputSpec large = input_;
+  large.height = large.width = 8192;  // 768 MiB a picture
+  const absl::Status status = ReadCalibrationPictures(pack, {"", 99, 0}, large, 1, {}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("count=8 ")) << "as many as there are";
 }
 
 }  // namespace

@@ -76,8 +76,8 @@ TEST_F(CompareJobTest, TellsLayersAndBoxesOfAQuantizedVersion) {
     }
   }
   EXPECT_GT(matched, 0U);
-  EXPECT_EQ(link_.progress().back().step, 10);
-  EXPECT_EQ(link_.progress().back().total_steps, 10);
+  EXPECT_GT(link_.progress().back().step, 10) << "pictures are read, too";
+  EXPECT_EQ(link_.progress().back().total_steps, link_.progress().back().step);
 }
 
 TEST_F(CompareJobTest, AVersionAgreesWithItself) {

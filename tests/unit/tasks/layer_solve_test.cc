@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <numeric>
 #include <optional>
 
@@ -17,6 +18,7 @@ namespace lbw::tasks {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -340,7 +342,85 @@ TEST_F(LayerSolveTest, NamesTheTensorThatIsNotFinite) {
   broken.mutable_as<float>()[5] = std::nanf("");
   const absl::Status status = SolveLayer(walk->layers()[0], broken, &sums, {}, 1).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("c.w"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("c.w"));
+}
+
+// Of four dimensions the rows of a product with its weight on the left are the third; of three they
+// are the normalization's channels.
+TEST_F(LayerSolveTest, TakesTheSecondDimensionAloneForANormalizationsChannels) {
+  NetMaker four;
+  four.Integers("sizes", {0, 6, 3, 6});
+  four.Node("Reshape", "x", {"image", "sizes"});
+  four.Node("MatMul", "y", {four.Constant("w", {6, 3}), "x"});
+  four.Norm("n", "y", 6);
+  const model::Model rows_third = four.Finish({"n"});
+  Replace(rows_third, "w");
+  EXPECT_NE(placed_.bias_in, "batch_norm");
+  EXPECT_TRUE(Unchanged(rows_third, "n.mean"));
+  NetMaker three;
+  three.Integers("sizes", {0, 3, 36});
+  three.Node("Reshape", "x", {"image", "sizes"});
+  three.Node("MatMul", "y", {three.Constant("w", {4, 3}), "x"});
+  three.Norm("n", "y", 4);
+  const model::Model rows_second = three.Finish({"n"});
+  Replace(rows_second, "w");
+  EXPECT_EQ(placed_.bias_in, "batch_norm");
+  ExpectMended(rows_second, "n");
+}
+
+TEST_F(LayerSolveTest, InputsThatAreNotFiniteAreNamedAndTheirBiasIsLeft) {
+  NetMaker net;
+  net.Conv("c", "image", {4, 3, 3, 3});
+  const model::Model model = net.Finish({"c"});
+  for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    pictures_ = RandomPictures(3, kSize, 5);
+    pictures_[1][20] = bad;
+    Replace(model, "c.w");
+    EXPECT_THAT(solved_.figures.plain, HasSubstr("its inputs are not finite"));
+    EXPECT_THAT(solved_.figures.plain, HasSubstr("change of its bias is not finite"));
+    EXPECT_EQ(placed_.bias_in, "");
+    EXPECT_TRUE(Unchanged(model, "c.b"));
+    EXPECT_TRUE(std::isfinite(solved_.figures.error));
+    EXPECT_TRUE(std::isfinite(solved_.figures.output_power));
+  }
+}
+
+// Constants that float32 squares round.
+TEST_F(LayerSolveTest, ConstantsThatAreNoFractionsOfTwoAreConstants) {
+  NetMaker net;
+  net.Node("Conv", "c", {"image", net.Constant("w", {4, 3, 1, 1}), net.Constant("b", {4})});
+  const model::Model model = net.Finish({"c"});
+  for (const float value : {0.3F, 0.1F}) {
+    pictures_.assign(20, Picture(3 * kSize * kSize, value));
+    Replace(model, "w");
+    EXPECT_EQ(solved_.figures.plain, "its inputs are constant");
+    EXPECT_LT(MeanError(model, constants_, "c"), 1e-6);
+  }
+}
+
+TEST_F(LayerSolveTest, StopsWithinTheSolver) {
+  for (const bool groups : {true, false}) {
+    for (const bool plain : {true, false}) {
+      NetMaker net;
+      net.Conv("c", "image", {6, groups ? 1 : 3, 3, 3}, groups ? 3 : 1);
+      const model::Model model = net.Finish({"c"});
+      const auto walk = bench_.Walk(model, pictures_, bench_.Options());
+      const LayerSums sums = walk->Sums({}).value();
+      const auto& stored = std::get<base::Tensor>(model.constants.find("c.w")->second);
+      LayerChoice choice;
+      if (plain) choice.tensor.scheme = quant::Scheme::kThreshold;
+      for (const int allowed : {0, 1}) {
+        int asked = 0;
+        const KeepGoing stop = [&] {
+          return asked++ < allowed ? absl::OkStatus() : absl::CancelledError("enough");
+        };
+        const auto solved = SolveLayer(walk->layers()[0], stored, &sums, choice, {1, stop});
+        const bool one_piece = plain && !groups;  // six rows are measured at once
+        EXPECT_EQ(absl::IsCancelled(solved.status()), allowed == 0 || !one_piece)
+            << groups << plain << allowed << solved.status();
+      }
+    }
+  }
 }
 
 }  // namespace

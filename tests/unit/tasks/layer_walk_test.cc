@@ -281,9 +281,8 @@ TEST_F(OddWalkTest, NothingIsDoubledBeforeTheFirstChange) {
 
 TEST_F(OddWalkTest, RefusesNoPicturesAndPicturesOfAnotherSize) {
   const model::Model model = Residual();
-  const auto open = [&](std::vector<Picture> pictures) {
-    return LayerWalk::Open(model, bench_.engine(), std::move(pictures), HeadValues(model),
-                           bench_.Options())
+  const auto open = [&](const std::vector<Picture>& pictures) {
+    return LayerWalk::Open(model, bench_.engine(), pictures, HeadValues(model), bench_.Options())
         .status();
   };
   EXPECT_EQ(open({}).code(), absl::StatusCode::kInvalidArgument);
@@ -304,7 +303,8 @@ TEST_F(OddWalkTest, KeepsNoFileInTheScratchFolder) {
   WalkOptions options = bench_.Options();
   options.max_cache_bytes = 0;
   options.scratch_folder = "/nowhere";
-  EXPECT_FALSE(LayerWalk::Open(model, bench_.engine(), pictures_, HeadValues(model), options).ok());
+  // Pictures are the caller's; the first layer's outputs need room.
+  EXPECT_FALSE(bench_.Walk(model, pictures_, options)->Advance({}, {}).ok());
 }
 
 // A node in front of the layer multiplies with the layer's weight: what it makes changes too.
@@ -356,6 +356,89 @@ TEST_F(OddWalkTest, ANetworkWithoutLayersHasNothingToWalk) {
   const auto walk = bench_.Walk(model, pictures_, bench_.Options());
   EXPECT_THAT(walk->layers(), IsEmpty());
   EXPECT_EQ(walk->OutputError().value(), 0);
+}
+
+// A weight [4, 2, 1, 1] that one node reads whole and another in two groups: sums of either would
+// be wrong for the other, or lie where there are none.
+TEST_F(OddWalkTest, AWeightThatIsReadInDifferentGroupsIsProjected) {
+  for (const bool grouped_first : {true, false}) {
+    SCOPED_TRACE(grouped_first);
+    NetMaker net;
+    net.Conv("two", "image", {2, 3, 1, 1});
+    net.Conv("four", "image", {4, 3, 1, 1});
+    net.Constant("w", {4, 2, 1, 1});
+    for (const bool grouped : {grouped_first, !grouped_first}) {
+      if (grouped) {
+        net.Node("Conv", "parts", {"four", "w"}, {{"group", int64_t{2}}});
+      } else {
+        net.Node("Conv", "whole", {"two", "w"}, {{"group", int64_t{1}}});
+      }
+    }
+    net.Node("Add", "sum", {"whole", "parts"});
+    const model::Model model = net.Finish({"sum"});
+    const auto walk = bench_.Walk(model, pictures_, bench_.Options());
+    ASSERT_THAT(walk->layers(), SizeIs(3));
+    EXPECT_EQ(walk->layers()[2].weight.constant, "w");
+    EXPECT_EQ(walk->layers()[2].unsupported, "its nodes read it in different groups");
+    EXPECT_THAT(walk->layers()[2].uses, IsEmpty());
+    const auto made = CalibrateNetwork(
+        *walk, model, ChooseLayers(model, walk->layers(), ChoicesAt(3)).value(), {}, 2, {});
+    ASSERT_TRUE(made.ok()) << made.status();
+    EXPECT_EQ(made->solved[2].figures.plain, "its nodes read it in different groups");
+    EXPECT_NEAR(made->output_error,
+                RelativeError(bench_.Run(model, model.constants, pictures_, {"sum"}),
+                              bench_.Run(model, made->constants, pictures_, {"sum"})),
+                1e-4);
+  }
+}
+
+TEST_F(OddWalkTest, ALayerBeyondItsMemoryIsProjectedAndItsBiasMended) {
+  NetMaker net;
+  net.Conv("small", "image", {4, 3, 1, 1});
+  net.Conv("large", "small", {4, 4, 3, 3});
+  const model::Model model = net.Finish({"large"});
+  WalkOptions options = bench_.Options();
+  options.max_layer_bytes = quant::CalibrationBytes(36);
+  EXPECT_THAT(bench_.Walk(model, pictures_, options)->layers()[1].limited, IsEmpty());
+  --options.max_layer_bytes;
+  const auto walk = bench_.Walk(model, pictures_, options);
+  EXPECT_THAT(walk->layers()[0].limited, IsEmpty());
+  EXPECT_THAT(walk->layers()[1].limited, HasSubstr("columns=36"));
+  EXPECT_THAT(walk->layers()[1].limited, HasSubstr("limit=31103 bytes"));
+  EXPECT_THAT(walk->layers()[1].uses, SizeIs(1));
+  const auto made = CalibrateNetwork(
+      *walk, model, ChooseLayers(model, walk->layers(), ChoicesAt(2)).value(), {}, 2, {});
+  ASSERT_TRUE(made.ok()) << made.status();
+  const LayerFigures& figures = made->solved[1].figures;
+  EXPECT_EQ(figures.plain, walk->layers()[1].limited);
+  EXPECT_EQ(made->bias_in[1], "bias");
+  EXPECT_EQ(figures.samples, static_cast<int64_t>(kPictures) * kSize * kSize);
+  EXPECT_GT(figures.error, 0);
+  EXPECT_GT(figures.output_power, figures.error);
+  const auto& weights = std::get<base::Tensor>(model.constants.find("large.w")->second);
+  quant::TensorOptions plain;
+  plain.bits = 2;
+  EXPECT_EQ(made->solved[1].tensor, quant::QuantizeTensor(weights.view(), plain)->tensor);
+  // The mean of every channel is the float network's.
+  const auto floating = bench_.Run(model, model.constants, pictures_, {"large"});
+  const auto changed = bench_.Run(model, made->constants, pictures_, {"large"});
+  std::vector<double> means(4, 0.0);
+  for (size_t p = 0; p < floating.size(); ++p) {
+    const auto a = floating[p][0].as<float>();
+    const auto b = changed[p][0].as<float>();
+    for (size_t i = 0; i < a.size(); ++i) {
+      means[i / (kSize * kSize)] += static_cast<double>(b[i]) - static_cast<double>(a[i]);
+    }
+  }
+  for (const double mean : means) EXPECT_NEAR(mean / static_cast<double>(figures.samples), 0, 1e-5);
+}
+
+TEST(FitsLayer, CountsEveryGroupAndOverflowsNowhere) {
+  EXPECT_TRUE(FitsLayer(1, 13'377, kMaxLayerBytes));
+  EXPECT_FALSE(FitsLayer(1, 13'378, kMaxLayerBytes));
+  EXPECT_TRUE(FitsLayer(2, 100, 2 * 24 * 100 * 100));
+  EXPECT_FALSE(FitsLayer(2, 100, 2 * 24 * 100 * 100 - 1));
+  EXPECT_FALSE(FitsLayer(1, std::numeric_limits<int64_t>::max(), kMaxLayerBytes));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 namespace lbw::tasks {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 model::Model Quantized() {
@@ -63,6 +64,17 @@ TEST(ObserveRanges, SameBitsForAnyThreads) {
   }
 }
 
+// Many pictures take minutes: whoever watches sees them pass.
+TEST(ObserveRanges, TellsHowManyPicturesAreDone) {
+  Bench bench;
+  std::vector<size_t> told;
+  ASSERT_TRUE(ObserveRanges(Quantized(), bench.engine(), RandomPictures(5, 6, 3), 2, [&](size_t n) {
+                told.push_back(n);
+                return absl::OkStatus();
+              }).ok());
+  EXPECT_THAT(told, ElementsAre(0, 2, 4));
+}
+
 TEST(ObserveRanges, AFloatNetworkHasNone) {
   Bench bench;
   NetMaker net;
@@ -75,7 +87,7 @@ TEST(ObserveRanges, AFloatNetworkHasNone) {
 TEST(ObserveRanges, StopsWhereItIsTold) {
   Bench bench;
   const auto stopped = ObserveRanges(Quantized(), bench.engine(), RandomPictures(2, 6, 3), 1,
-                                     [] { return absl::CancelledError("enough"); });
+                                     [](size_t) { return absl::CancelledError("enough"); });
   EXPECT_TRUE(absl::IsCancelled(stopped.status()));
 }
 

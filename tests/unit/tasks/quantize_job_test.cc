@@ -3,14 +3,19 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <set>
 
+#include "base/digest.h"
+#include "base/io.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "detect/image/image.h"
 #include "lbw/v1/calibration.pb.h"
 #include "lbw/v1/common.pb.h"
+#include "tasks/cpu.h"
 #include "tasks/quantize.h"
+#include "tasks/quantize_state.h"
 #include "unit/tasks/calibration_rig.h"
 
 namespace lbw::tasks {
@@ -51,9 +56,9 @@ TEST_F(QuantizeJobTest, MakesABundleWithCodesAndActivationsAndTellsOfIt) {
   for (const auto& layer : message.calibration().layers()) {
     EXPECT_EQ(layer.bits(), 4U);
     EXPECT_EQ(layer.samples(), 400U) << "positions of 4 pictures";
-    EXPECT_EQ(layer.bias_in(), "bias");
+    EXPECT_EQ(layer.bias_in(), lbw::v1::BIAS_PLACE_BIAS);
     EXPECT_EQ(layer.plain(), "");
-    EXPECT_EQ(layer.scale(), "pow2");
+    EXPECT_EQ(layer.scale(), lbw::v1::SCALE_KIND_POW2);
   }
   EXPECT_GT(message.report().totals().tensors_quantized(), 0U);
   for (const Json& match : result["rule_matches"]) {
@@ -78,8 +83,43 @@ TEST_F(QuantizeJobTest, MakesABundleWithCodesAndActivationsAndTellsOfIt) {
   EXPECT_EQ(calibrated["pictures"], "6");
   std::set<std::string> stages;
   for (const auto& progress : link.progress()) stages.insert(progress.stage);
-  EXPECT_THAT(stages, ElementsAre("activation ranges", "calibrate", "measure"));
-  EXPECT_EQ(link.progress().back().step, 5);
+  EXPECT_THAT(stages, ElementsAre("activation ranges", "calibrate", "measure", "read pictures",
+                                  "write the bundle"));
+}
+
+// Steps that stand still for five minutes end the child as stalled: every stage moves them.
+TEST_F(QuantizeJobTest, EveryStageMovesTheStepAndTheLastIsTheTotal) {
+  rig_.set = MakeSplitDiscSet(40, 30);
+  Json spec = QuantizeSpecJson(3);
+  spec["calibration"]["count"] = 40;
+  Json widths = spec;
+  widths["options"] = Json::object();
+  widths["widths"] = {{"budget_bytes", "1000000"}};
+  Json drop = widths;
+  drop["widths"] = {{"max_drop", 0.1}, {"bits", {2, 3, 4}}};
+  Json mu = spec;
+  mu["options"]["scheme"] = "SCHEME_THRESHOLD";
+  mu["mu"]["ratios"] = {0.5, 0.75};
+  for (const Json& one : {spec, widths, drop, mu}) {
+    ScriptedLink link;
+    const auto ran = rig_.Run(rig_.Assign(one), link);
+    ASSERT_TRUE(ran.ok()) << ran.status();
+    std::map<std::string, std::set<int64_t>> steps;
+    int64_t last = 0;
+    int64_t total = 0;
+    for (const auto& progress : link.progress()) {
+      EXPECT_GE(progress.step, last) << progress.stage;
+      EXPECT_GE(progress.total_steps, total) << progress.stage;
+      last = progress.step;
+      total = progress.total_steps;
+      steps[progress.stage].insert(progress.step);
+    }
+    EXPECT_EQ(last, total) << one.dump();
+    for (const auto& [stage, seen] : steps) {
+      if (stage == "write the bundle") continue;
+      EXPECT_GT(seen.size(), 1U) << stage << " stands still";
+    }
+  }
 }
 
 TEST_F(QuantizeJobTest, SameBundleForAnyThreads) {
@@ -111,7 +151,7 @@ TEST_F(QuantizeJobTest, PausedWhileMeasuringSolvesNothingAgain) {
   const auto paused = rig_.Run(assignment, link);
   ASSERT_EQ(jobs::ObeyedOrder(paused.status()), Order::kPause) << paused.status();
   ASSERT_THAT(link.checkpoints(), SizeIs(1));
-  EXPECT_EQ(link.checkpoints()[0].step, 5);
+  EXPECT_EQ(link.checkpoints()[0].step, 4 + 5 + 4) << "pictures, layers, pictures again";
   const Json undisturbed = rig_.Result(assignment);
   assignment.checkpoint = link.checkpoints()[0].sha256;
   ScriptedLink again;
@@ -119,6 +159,41 @@ TEST_F(QuantizeJobTest, PausedWhileMeasuringSolvesNothingAgain) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(Timeless(Json::parse(*result)), Timeless(undisturbed));
   for (const auto& progress : again.progress()) EXPECT_NE(progress.stage, "calibrate");
+}
+
+// A measurement that is longer than an attempt may last ends all the same.
+TEST_F(QuantizeJobTest, StoppedBehindEveryBatchOfMeasuringItGoesOnFromThere) {
+  rig_.set = MakeSplitDiscSet(4, 30);
+  const TaskRig::Assignment assignment = rig_.Assign(QuantizeSpecJson(3));
+  const Json undisturbed = rig_.Result(assignment);
+  const auto measured_some = [](const ScriptedLink& link) {
+    const auto measures = [](const auto& one) { return one.stage == "measure"; };
+    return std::count_if(link.progress().begin(), link.progress().end(), measures) >= 2;
+  };
+  EXPECT_EQ(Timeless(Interrupted(assignment, measured_some)), Timeless(undisturbed));
+  EXPECT_GT(attempts_, 3);
+}
+
+TEST_F(QuantizeJobTest, SaysThatItGoesOnElsewhere) {
+  TaskRig::Assignment assignment = rig_.Assign(QuantizeSpecJson(4));
+  ScriptedLink link;
+  link.script = [&](size_t) { return SolvedOne(link) ? Order::kStop : Order::kGoOn; };
+  ASSERT_FALSE(rig_.Run(assignment, link).ok());
+  ASSERT_THAT(link.checkpoints(), SizeIs(1));
+  const std::string origin =
+      base::Sha256Hex(base::AsBytes(base::StrCat(assignment.spec, "\n", assignment.inputs)));
+  auto state = ReadQuantizeState(
+      base::StringReader(rig_.rig.ReadBlob(link.checkpoints()[0].sha256)), origin);
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->isa, CpuIsa());
+  EXPECT_EQ(state->threads, 1);
+  state->isa = "abacus";
+  base::StringSink sink;
+  ASSERT_TRUE(WriteQuantizeState(*state, origin, sink).ok());
+  assignment.checkpoint = rig_.rig.AddBlob(sink.Take());
+  ScriptedLink again;
+  ASSERT_TRUE(rig_.Run(assignment, again).ok());
+  EXPECT_THAT(again.warnings(), ElementsAre(HasSubstr("goes on elsewhere, not bit-exact")));
 }
 
 TEST_F(QuantizeJobTest, CancelEndsItWithinALayerAndLeavesNoCheckpoint) {

@@ -27,7 +27,7 @@ class QuantizeMeasureTest : public ::testing::Test {
     asked_.options.iou_threshold = 0.4F;
     asked_.options.max_detections = 50;
   }
-  absl::Status Open(const CalibratedOn& calibrated = {}) {
+  absl::Status Open(const std::vector<size_t>& calibrated = {}) {
     pack_.emplace(
         dataset::Pack::Open(rig_.blobs().Open(rig_.AddPack(set_.dataset, set_.pictures)).value())
             .value());
@@ -42,10 +42,11 @@ class QuantizeMeasureTest : public ::testing::Test {
   std::vector<RunState> RunBoth(const model::Model& other) {
     const auto a = Make(model_);
     const auto b = Make(other);
-    Network* const both[] = {a.get(), b.get()};
-    auto runs = measure_->Run(both, 2, {});
-    EXPECT_TRUE(runs.ok()) << runs.status();
-    return *std::move(runs);
+    PartialRun runs[2];
+    const absl::Status ran = measure_->Run({{a.get(), &runs[0]}, {b.get(), &runs[1]}}, 2, {});
+    EXPECT_TRUE(ran.ok()) << ran;
+    EXPECT_EQ(runs[1].done, measure_->pictures());
+    return {std::move(runs[0].run), std::move(runs[1].run)};
   }
   Measured Figures(const RunState& run, const RunState* reference) {
     const auto figures = measure_->Figures("it", run, reference, base::CancelToken());
@@ -125,27 +126,28 @@ TEST_F(QuantizeMeasureTest, MapsTheModelsClassesToTheDatasets) {
 TEST_F(QuantizeMeasureTest, LeavesOutWhatWasCalibratedOn) {
   struct Row {
     const char* name;
-    std::string split, calibrated;
+    std::string split;
     std::vector<size_t> seen;
     int64_t pictures;
     std::string told;
   };
-  const Row rows[] = {{"another split", "val", "train", {0, 1}, 6, "val"},
-                      {"the same split", "train", "train", {0, 3}, 2, "train, not calibrated on"},
-                      {"any split", "", "train", {0, 1, 2}, 7, "not calibrated on"},
-                      {"none is left", "train", "train", {0, 1, 2, 3}, 4, "train"},
-                      {"another dataset", "", "", {}, 10, ""}};
+  const Row rows[] = {{"another split", "val", {0, 1}, 6, "val"},
+                      {"the same split", "train", {0, 3}, 2, "train, not calibrated on"},
+                      {"any split", "", {0, 1, 2}, 7, "not calibrated on"},
+                      {"none is left", "train", {0, 1, 2, 3}, 4, "train"},
+                      {"another dataset", "", {}, 10, ""},
+                      {"drawn from every split", "val", {1, 4, 9}, 4, "val, not calibrated on"}};
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
     asked_.split = row.split;
-    const absl::Status opened = Open({row.calibrated, row.seen});
+    const absl::Status opened = Open(row.seen);
     ASSERT_TRUE(opened.ok()) << opened;
     EXPECT_EQ(measure_->pictures(), row.pictures);
     EXPECT_EQ(measure_->split(), row.told);
   }
   asked_.max_pictures = 3;
   asked_.split = "";
-  ASSERT_TRUE(Open({"train", rows[2].seen}).ok());
+  ASSERT_TRUE(Open(rows[2].seen).ok());
   EXPECT_EQ(measure_->pictures(), 3);
   EXPECT_GT(Figures(RunBoth(model_)[0], nullptr).value.value(), 0.8)
       << "truths are those of the pictures that are left";
@@ -171,9 +173,45 @@ TEST_F(QuantizeMeasureTest, PicturesThatCannotBeReadAreLeftOut) {
 TEST_F(QuantizeMeasureTest, StopsWhereItIsTold) {
   ASSERT_TRUE(Open().ok());
   const auto network = Make(model_);
-  Network* const one[] = {network.get()};
-  EXPECT_TRUE(absl::IsCancelled(
-      measure_->Run(one, 1, [](int64_t) { return absl::CancelledError("enough"); }).status()));
+  PartialRun run;
+  EXPECT_TRUE(absl::IsCancelled(measure_->Run(
+      {{network.get(), &run}}, 1, [](int64_t) { return absl::CancelledError("enough"); })));
+}
+
+// What was found on the first pictures is not found again, whoever runs beside.
+TEST_F(QuantizeMeasureTest, GoesOnBehindThePicturesThatAreDone) {
+  set_ = MakeSplitDiscSet(4, 20);
+  ASSERT_TRUE(Open().ok());
+  const auto whole = RunBoth(WithoutRed(model_));
+  const auto a = Make(model_);
+  const auto b = Make(WithoutRed(model_));
+  PartialRun one, other;
+  ASSERT_FALSE(measure_
+                   ->Run({{a.get(), &one}}, 1,
+                         [](int64_t done) {
+                           return done == 0 ? absl::OkStatus() : absl::CancelledError("enough");
+                         })
+                   .ok());
+  ASSERT_GT(one.done, 0);
+  ASSERT_LT(one.done, 20);
+  const auto boxes = one.run.found.size();
+  std::vector<int64_t> told;
+  ASSERT_TRUE(measure_
+                  ->Run({{a.get(), &one}}, 1,
+                        [&](int64_t done) {
+                          told.push_back(done);
+                          return absl::OkStatus();
+                        })
+                  .ok());
+  EXPECT_GT(told.front(), 0);
+  EXPECT_GT(one.run.found.size(), boxes);
+  ASSERT_TRUE(measure_->Run({{a.get(), &one}, {b.get(), &other}}, 1, {}).ok());
+  EXPECT_EQ(one.run.found.size(), whole[0].found.size()) << "one that is through stands";
+  EXPECT_EQ(ToJson(Figures(other.run, &one.run)), ToJson(Figures(whole[1], &whole[0])));
+  PartialRun odd = one;
+  odd.done = 1;
+  ASSERT_TRUE(measure_->Run({{a.get(), &odd}}, 1, {}).ok());
+  EXPECT_EQ(odd.run.found.size(), whole[0].found.size()) << "no picture twice";
 }
 
 TEST(Measured, ComesBackFromJson) {

@@ -79,9 +79,37 @@ TEST(QuantizeReport, TellsALayer) {
   EXPECT_EQ(message.columns(), 9U);
   EXPECT_EQ(message.groups(), 3U);
   EXPECT_EQ(message.samples(), 72U);
-  EXPECT_EQ(message.scale(), "real");
+  EXPECT_EQ(message.scale(), lbw::v1::SCALE_KIND_REAL);
+  EXPECT_EQ(message.bias_in(), lbw::v1::BIAS_PLACE_BIAS);
   EXPECT_EQ(message.error_share(), 0.25);
   EXPECT_GE(message.output_sqnr_db(), message.nearest_output_sqnr_db());
+}
+
+TEST(QuantizeReport, EightBitUniformHasNoScaleKindAndPlacesHaveNames) {
+  NetMaker net;
+  net.Conv("a", "image", {3, 3, 3, 3});
+  const model::Model model = net.Finish({"a"});
+  Bench bench;
+  const auto pictures = RandomPictures(2, 6, 1);
+  const auto walk = bench.Walk(model, pictures, bench.Options());
+  ChoiceOptions options = ChoicesAt(8);
+  options.quantize.tensor.scheme = quant::Scheme::kUniform;
+  const WalkLayer layer = walk->layers()[0];
+  const auto made =
+      CalibrateNetwork(*walk, model, ChooseLayers(model, walk->layers(), options).value(), {}, 1,
+                       {})
+          .value();
+  const std::pair<const char*, lbw::v1::BiasPlace> places[] = {
+      {"", lbw::v1::BIAS_PLACE_UNSPECIFIED},
+      {"batch_norm", lbw::v1::BIAS_PLACE_BATCH_NORM},
+      {"stored", lbw::v1::BIAS_PLACE_STORED}};
+  for (const auto& [word, place] : places) {
+    lbw::v1::CalibratedLayer message;
+    ASSERT_TRUE(ParsesInto(LayerJson({&layer, &made.solved[0], word, 0.25}), message));
+    EXPECT_EQ(message.bits(), 8U);
+    EXPECT_EQ(message.scale(), lbw::v1::SCALE_KIND_UNSPECIFIED);
+    EXPECT_EQ(message.bias_in(), place);
+  }
 }
 
 TEST(UsedOptionsJson, PutsWhatWasChosenInFrontOfWhatWasAsked) {

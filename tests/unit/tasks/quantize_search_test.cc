@@ -14,7 +14,6 @@
 namespace lbw::tasks {
 namespace {
 
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -53,11 +52,32 @@ TEST(UniformAttempt, AddsUpTheLayersThatOfferTheWidth) {
   free[0].widths = {{2, 10, 0.5}, {4, 20, 0.1}};
   free[1].widths = {{4, 40, 0.2}};
   const Attempt four = UniformAttempt(free, 4);
-  EXPECT_EQ(four.key, "uniform 4");
+  EXPECT_EQ(four.name, "uniform 4");
+  EXPECT_EQ(four.key, "widths 44");
   EXPECT_THAT(four.bits, ElementsAre(4, 4));
   EXPECT_EQ(four.bytes, 60U);
   EXPECT_DOUBLE_EQ(four.predicted, 0.3);
   EXPECT_THAT(UniformAttempt(free, 2).bits, ElementsAre(2));
+}
+
+// Two plans of equal bytes are two plans.
+TEST(UniformAttempt, IsKeyedByWidthsAndNotByBytes) {
+  std::vector<FreeLayer> free(1);
+  free[0].widths = {{2, 10, 0.5}, {3, 10, 0.1}};
+  EXPECT_EQ(UniformAttempt(free, 2).bytes, UniformAttempt(free, 3).bytes);
+  EXPECT_NE(UniformAttempt(free, 2).key, UniformAttempt(free, 3).key);
+}
+
+TEST(PredictValue, IsLinearInTheErrorBetweenWhatIsKnown) {
+  EXPECT_FALSE(PredictValue({}, 0.1).has_value());
+  EXPECT_FALSE(PredictValue({{0, 0.9}}, 0.1).has_value()) << "the float network alone";
+  EXPECT_FALSE(PredictValue({{0.1, 0.9}}, 0.1).has_value()) << "without the float network";
+  EXPECT_NEAR(*PredictValue({{0, 0.9}, {0.2, 0.5}}, 0.1), 0.7, 1e-12);
+  EXPECT_NEAR(*PredictValue({{0.2, 0.5}, {0, 0.9}}, 0.3), 0.3, 1e-12) << "beyond: the same line";
+  EXPECT_EQ(*PredictValue({{0, 0.9}, {0.2, 0.5}}, 9), 0);
+  EXPECT_NEAR(*PredictValue({{0, 0.9}, {0.2, 0.8}, {0.4, 0.4}}, 0.3), 0.6, 1e-12);
+  EXPECT_EQ(*PredictValue({{0, 0.9}, {0.2, 0.8}, {0.4, 0.4}}, 0.2), 0.8);
+  EXPECT_EQ(*PredictValue({{0, 0.9}, {0.2, 0.8}}, 0), 0.9);
 }
 
 using SearchJobTest = QuantizeFixture;
@@ -116,6 +136,50 @@ TEST_F(SearchJobTest, FindsWidthsWithinABudget) {
   EXPECT_EQ(Timeless(Interrupted(assignment, &SolvedOne)), Timeless(result));
 }
 
+// A plot of the value against bytes needs values.
+TEST_F(SearchJobTest, ABudgetWithLabelsMeasuresWhatItTriesAndPredictsThePlan) {
+  const Json wide = rig_.Result(rig_.Assign(BudgetSpec(1'000'000)));
+  const Json& all = Calibration(wide)["plan"];
+  EXPECT_TRUE(all["reached"].get<bool>());
+  EXPECT_FALSE(all.contains("predicted_value")) << "nothing was measured";
+  Json spec = BudgetSpec((BytesOf(all, "uniform 2") + BytesOf(all, "uniform 3")) / 2);
+  spec["measure"] = QuantizeSpecJson(4)["measure"];
+  const TaskRig::Assignment assignment = rig_.Assign(spec);
+  const Json result = rig_.Result(assignment);
+  const Json& plan = Calibration(result)["plan"];
+  size_t values = 0;
+  size_t chosen = 0;
+  double other = -1;
+  for (const Json& point : plan["curve"]) {
+    if (point.contains("measured_error")) {
+      EXPECT_TRUE(point.contains("value")) << point.dump();
+    }
+    values += point.contains("value") ? 1 : 0;
+    chosen += point.value("chosen", false) ? 1 : 0;
+    if (point.contains("value") && !point.value("chosen", false)) other = point["value"];
+  }
+  EXPECT_EQ(values, 2U);
+  EXPECT_EQ(chosen, 1U);
+  EXPECT_EQ(plan["measured_value"], Measurement(result, "calibrated")["value"]);
+  const double floating = Measurement(result, "float")["value"].get<double>();
+  const double predicted = plan["predicted_value"].get<double>();
+  // On the line through the float network and the other one.
+  EXPECT_LE((floating - predicted) * (floating - other),
+            (floating - other) * (floating - other) * 4);
+  EXPECT_GE((floating - predicted) * (floating - other), 0);
+  EXPECT_EQ(Timeless(Interrupted(assignment, &SolvedOne)), Timeless(result));
+}
+
+TEST_F(SearchJobTest, StoppedBehindEveryLayerOfSensitivityItFindsTheSameWidths) {
+  const TaskRig::Assignment assignment = rig_.Assign(BudgetSpec(1'000'000));
+  const Json undisturbed = rig_.Result(assignment);
+  const auto sensed = [](const ScriptedLink& link) {
+    return !link.progress().empty() && link.progress().back().stage == "sensitivity";
+  };
+  EXPECT_EQ(Timeless(Interrupted(assignment, sensed)), Timeless(undisturbed));
+  EXPECT_EQ(attempts_, 6) << "a layer an attempt, and none twice";
+}
+
 TEST_F(SearchJobTest, RefusesABudgetBelowTwoBits) {
   const absl::Status status = Fails(BudgetSpec(100));
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
@@ -147,6 +211,7 @@ TEST_F(SearchJobTest, FindsTheFewestBytesWithinADrop) {
   EXPECT_LE(Measurement(result, "calibrated")["drop"].get<double>(), 0.1);
   EXPECT_EQ(plan["measured_value"], Measurement(result, "calibrated")["value"]);
   EXPECT_THAT(plan["verdict"].get<std::string>(), HasSubstr("within 0.1"));
+  EXPECT_EQ(plan["reached"], true);
   const uint64_t bytes = std::stoull(plan["bytes"].get<std::string>());
   for (const Json& point : plan["curve"]) {
     if (!point.contains("drop") || point["drop"] > 0.1) continue;
@@ -163,6 +228,7 @@ TEST_F(SearchJobTest, TellsThatADropCannotBeKept) {
   const double drop = Measurement(result, "calibrated")["drop"].get<double>();
   EXPECT_THAT(Calibration(result)["plan"]["verdict"].get<std::string>(),
               HasSubstr(drop > 0 ? "above 0" : "within 0"));
+  EXPECT_EQ(Calibration(result)["plan"]["reached"], drop <= 0) << "a script must see it";
 }
 
 TEST_F(SearchJobTest, ADropNeedsLabels) {
@@ -193,11 +259,36 @@ TEST_F(SearchJobTest, FindsMuByTests) {
   }
   EXPECT_EQ(chosen, best);
   EXPECT_EQ(Measurement(result, "calibrated")["value"], chosen);
-  EXPECT_THAT(Measured(result), Contains("exact projection"));
+  EXPECT_THAT(Measured(result), ElementsAre("float", "nearest", "exact projection, bias corrected",
+                                            "calibrated", "calibrated, int8 activations"));
   for (const Json& layer : Calibration(result)["layers"]) {
     EXPECT_EQ(layer["plain"], "threshold scheme");
   }
   EXPECT_EQ(Timeless(Interrupted(assignment, &SolvedOne)), Timeless(result));
+}
+
+// Thresholds whose biases are corrected beside a projection whose biases are not would mislead.
+TEST_F(SearchJobTest, MuIsComparedWithAnExactProjectionWhoseBiasesAreCorrectedToo) {
+  for (const char* granularity : {"GRANULARITY_TENSOR", "GRANULARITY_CHANNEL"}) {
+    Json spec = QuantizeSpecJson(3);
+    spec["options"]["granularity"] = granularity;
+    // Codes are projected plainly there.
+    Json exact = spec;
+    spec["options"]["scheme"] = "SCHEME_THRESHOLD";
+    spec["mu"]["ratios"] = {0.75};
+    const Json beside =
+        Measurement(rig_.Result(rig_.Assign(spec)), "exact projection, bias corrected");
+    const Json result = rig_.Result(rig_.Assign(exact));
+    const double error = beside["output_error"].get<double>();
+    const double other = Measurement(result, "calibrated")["output_error"].get<double>();
+    if (std::string(granularity) == "GRANULARITY_TENSOR") {
+      EXPECT_NEAR(error, other, 1e-3 * other);
+      EXPECT_NEAR(beside["value"].get<double>(),
+                  Measurement(result, "calibrated")["value"].get<double>(), 1e-3);
+    } else {
+      EXPECT_GT(error, other) << "calibrated codes are better than projected ones";
+    }
+  }
 }
 
 }  // namespace

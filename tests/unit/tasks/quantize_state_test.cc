@@ -33,12 +33,21 @@ QuantizeState Sample() {
   options.quantize.rules[1].bits = 8;
   options.quantize.rules[1].scheme = quant::Scheme::kUniform;
   QuantizeState state;
-  state.step = 77;
+  state.steps = {77, 3, 100};
+  state.isa = "avx9";
+  state.threads = 5;
   state.finished["attempt uniform 4"] = {{"output_error", 0.1 + 0.2}};
   state.calibration = "plan 12 B";
   state.solved = CalibrateNetwork(*walk, model,
                                   ChooseLayers(model, walk->layers(), options).value(), {}, 1, {})
                      ->solved;
+  PartialRun& boxes = state.runs["float"];
+  boxes.done = 8;
+  boxes.run.found = {{7, {{1, 2, 3, 4.5F}, 2, 0.25F}}, {0, {{0, 0, 1, 1}, 0, 1}}};
+  PartialRun& classes = state.runs["widths 4434"];
+  classes.done = 2;
+  classes.run.judged = {{1, 0, 3}};
+  classes.run.judged_pictures = {1};
   return state;
 }
 
@@ -53,7 +62,17 @@ TEST(QuantizeState, ReadsBackBitForBit) {
   const QuantizeState state = Sample();
   const auto read = ReadQuantizeState(base::StringReader(Written(state)), "origin");
   ASSERT_TRUE(read.ok()) << read.status();
-  EXPECT_EQ(read->step, 77);
+  EXPECT_EQ(read->steps.step, 77);
+  EXPECT_EQ(read->steps.beats, 3);
+  EXPECT_EQ(read->steps.units, 100);
+  EXPECT_EQ(read->isa, "avx9");
+  EXPECT_EQ(read->threads, 5);
+  ASSERT_THAT(read->runs, SizeIs(2));
+  EXPECT_EQ(read->runs.at("float").done, 8);
+  ASSERT_THAT(read->runs.at("float").run.found, SizeIs(2));
+  EXPECT_EQ(read->runs.at("float").run.found[0].detection.score, 0.25F);
+  ASSERT_THAT(read->runs.at("widths 4434").run.judged, SizeIs(1));
+  EXPECT_EQ(read->runs.at("widths 4434").run.judged[0].rank, 3);
   EXPECT_EQ(read->finished, state.finished);
   EXPECT_EQ(read->calibration, state.calibration);
   ASSERT_THAT(read->solved, SizeIs(4));
@@ -74,8 +93,18 @@ TEST(QuantizeState, ReadsBackBitForBit) {
 TEST(QuantizeState, OneWithNothingInIt) {
   const auto read = ReadQuantizeState(base::StringReader(Written({})), "origin");
   ASSERT_TRUE(read.ok()) << read.status();
-  EXPECT_EQ(read->step, 0);
+  EXPECT_EQ(read->steps.step, 0);
+  EXPECT_THAT(read->runs, IsEmpty());
   EXPECT_THAT(read->solved, IsEmpty());
+}
+
+TEST(QuantizeState, RefusesBoxesOfPicturesThatAreNotDone) {
+  QuantizeState state = Sample();
+  state.runs["float"].done = 7;
+  EXPECT_FALSE(ReadQuantizeState(base::StringReader(Written(state)), "origin").ok());
+  state.runs["float"].done = 8;
+  state.runs["widths 4434"].done = 1;
+  EXPECT_FALSE(ReadQuantizeState(base::StringReader(Written(state)), "origin").ok());
 }
 
 TEST(QuantizeState, RefusesAnotherOrigin) {

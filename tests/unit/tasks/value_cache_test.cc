@@ -103,5 +103,21 @@ TEST_F(ValueCacheTest, ThreadsPutAndViewPicturesOfTheirOwn) {
   }
 }
 
+TEST_F(ValueCacheTest, BorrowsWhatTheCallerHas) {
+  const std::vector<std::vector<float>> values = {{1, 2, 3}, {4, 5, 6}};
+  ValueCache cache({2, 0, "/nowhere"});
+  cache.Borrow("a", {1, 3}, values);
+  EXPECT_TRUE(cache.Has("a"));
+  EXPECT_EQ(cache.memory_bytes(), 0U);
+  base::Tensor room;
+  const base::TensorView view = cache.View("a", 1, room).value();
+  EXPECT_EQ(static_cast<const void*>(view.bytes.data()), values[1].data()) << "no copy";
+  EXPECT_EQ(view.elements(), 3);
+  EXPECT_THAT(view.shape, ElementsAre(1, 3));
+  cache.Drop("a");
+  EXPECT_FALSE(cache.Has("a"));
+  EXPECT_EQ(cache.memory_bytes(), 0U);
+}
+
 }  // namespace
 }  // namespace lbw::tasks

@@ -37,8 +37,9 @@ class WidthSearchTest : public ::testing::Test {
                                   const std::vector<int>& bits, int threads = 1) {
     const auto walk = bench_.Walk(model, pictures_, bench_.Options(threads));
     auto layers = FindFreeLayers(model, walk->layers(), options, bits).value();
-    const absl::Status status = MeasureSensitivity(*walk, model, options, threads, layers,
-                                                   [](size_t) { return absl::OkStatus(); });
+    SensitivitySteps steps;
+    steps.threads = threads;
+    const absl::Status status = MeasureSensitivity(*walk, model, options, steps, layers);
     EXPECT_TRUE(status.ok()) << status;
     return layers;
   }
@@ -148,10 +149,36 @@ TEST_F(WidthSearchTest, StopsWhereItIsTold) {
   const model::Model model = Net();
   const auto walk = bench_.Walk(model, pictures_, bench_.Options());
   auto layers = FindFreeLayers(model, walk->layers(), ChoicesAt(4), {2, 4}).value();
-  const absl::Status status = MeasureSensitivity(
-      *walk, model, ChoicesAt(4), 1, layers,
-      [](size_t done) { return done < 1 ? absl::OkStatus() : absl::CancelledError("enough"); });
-  EXPECT_TRUE(absl::IsCancelled(status));
+  SensitivitySteps steps;
+  size_t done = 0;
+  steps.solved = [&](size_t layers_done) {
+    done = layers_done;
+    return absl::OkStatus();
+  };
+  steps.keep_going = [&] { return done < 1 ? absl::OkStatus() : absl::CancelledError("enough"); };
+  EXPECT_TRUE(absl::IsCancelled(MeasureSensitivity(*walk, model, ChoicesAt(4), steps, layers)));
+  EXPECT_EQ(done, 1U);
+}
+
+// Layers that are known cost nothing but the way past them, and change no bit.
+TEST_F(WidthSearchTest, SensitivityGoesOnBehindTheLayersThatAreKnown) {
+  const model::Model model = Net();
+  const auto whole = Measured(model, ChoicesAt(4), {2, 3, 4});
+  for (size_t before = 0; before <= whole.size(); ++before) {
+    const auto walk = bench_.Walk(model, pictures_, bench_.Options());
+    auto layers = FindFreeLayers(model, walk->layers(), ChoicesAt(4), {2, 3, 4}).value();
+    for (size_t i = 0; i < before; ++i) layers[i].widths = whole[i].widths;
+    SensitivitySteps steps;
+    steps.before = before;
+    std::vector<size_t> told;
+    steps.solved = [&](size_t done) {
+      told.push_back(done);
+      return absl::OkStatus();
+    };
+    ASSERT_TRUE(MeasureSensitivity(*walk, model, ChoicesAt(4), steps, layers).ok());
+    EXPECT_EQ(ToJson(layers), ToJson(whole)) << before;
+    EXPECT_THAT(told, SizeIs(whole.size() - before));
+  }
 }
 
 TEST_F(WidthSearchTest, ErrorsComeBackFromACheckpoint) {
