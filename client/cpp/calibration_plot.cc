@@ -8,16 +8,13 @@
 #include "client/cpp/calibration_view.h"
 #include "client/cpp/format.h"
 #include "client/cpp/names.h"
+#include "client/cpp/view_parts.h"
 
 namespace lbw::client {
 namespace {
 
 constexpr char kExact[] = "exact projection, bias corrected";
 constexpr double kNothing = std::numeric_limits<double>::quiet_NaN();
-
-std::string MetricOf(const v1::CalibrationReport& report) {
-  return report.metric().empty() ? "value" : report.metric();
-}
 
 const v1::Measurement* FindMeasurement(const v1::CalibrationReport& report, std::string_view what) {
   for (const v1::Measurement& one : report.measurements()) {
@@ -88,7 +85,7 @@ plot::Chart BytesChart(const std::string& title, const std::string& y_label) {
 void AddWidths(const v1::CalibrationReport& report, plot::Figure& figure) {
   const v1::WidthPlan& plan = report.plan();
   plot::Chart values =
-      BytesChart(base::StrCat(MetricOf(report), " against bytes"), MetricOf(report));
+      BytesChart(base::StrCat(MetricWord(report), " against bytes"), MetricWord(report));
   AddCurve(
       plan, "",
       [](const v1::WidthCurvePoint& point) { return point.has_value() ? point.value() : kNothing; },
@@ -115,9 +112,9 @@ void AddMu(const v1::CalibrationReport& report, plot::Figure& figure) {
   const bool has_values = std::any_of(report.mu().begin(), report.mu().end(),
                                       [](const v1::MuPoint& point) { return point.has_value(); });
   plot::Chart chart;
-  chart.title = base::StrCat(has_values ? MetricOf(report) : "agreement", " against mu");
+  chart.title = base::StrCat(has_values ? MetricWord(report) : "agreement", " against mu");
   chart.x_label = "mu / max|w|";
-  chart.y_label = has_values ? MetricOf(report) : "agreement with the float version";
+  chart.y_label = has_values ? MetricWord(report) : "agreement with the float version";
   plot::Series tested = {"threshold scheme", {}};
   plot::Series chosen = {"chosen", {}};
   for (const v1::MuPoint& point : report.mu()) {

@@ -10,31 +10,18 @@
 #include "client/cpp/format.h"
 #include "client/cpp/names.h"
 #include "client/cpp/table.h"
+#include "client/cpp/view_parts.h"
 
 namespace lbw::client {
 namespace {
 
 constexpr size_t kWorst = 5;
-constexpr char kMark[] = "◀";
-
-// An optional proto field of a message as a value.
-#define LBW_OPTIONAL(message, field) \
-  ((message).has_##field() ? std::optional<double>((message).field()) : std::nullopt)
 
 std::string Small(std::optional<double> value) { return value ? Measured(*value) : "-"; }
 
 std::string Between(bool is_set, const v1::Interval& interval) {
   if (!is_set) return "-";
   return base::StrCat(Decimal(interval.low(), 4), " to ", Decimal(interval.high(), 4));
-}
-
-std::string OnWhat(const std::string& dataset, const std::string& split) {
-  if (split.empty()) return ShortName(dataset);
-  return base::StrCat(ShortName(dataset), " (", split, ")");
-}
-
-std::string MetricWord(const v1::CalibrationReport& report) {
-  return report.metric().empty() ? "value" : report.metric();
 }
 
 std::string HeadLine(const v1::CalibrationReport& report) {
@@ -241,8 +228,6 @@ void AddTimings(const v1::CalibrationTimings& timings, std::string& out) {
   if (!timings.device().empty()) base::StrAppend(&out, ", ", Printable(timings.device()));
   out += "\n";
 }
-
-#undef LBW_OPTIONAL
 
 }  // namespace
 

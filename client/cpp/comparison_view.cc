@@ -10,17 +10,13 @@
 #include "client/cpp/format.h"
 #include "client/cpp/names.h"
 #include "client/cpp/table.h"
+#include "client/cpp/view_parts.h"
 
 namespace lbw::client {
 namespace {
 
 constexpr size_t kMostPictures = 100;
 constexpr size_t kMarked = 5;
-constexpr char kMark[] = "◀";
-
-// An optional proto field of a message as a value.
-#define LBW_OPTIONAL(message, field) \
-  ((message).has_##field() ? std::optional<double>((message).field()) : std::nullopt)
 
 std::string Version(const v1::Comparison& comparison) { return ShortName(comparison.version()); }
 std::string Reference(const v1::Comparison& comparison) {
@@ -107,12 +103,10 @@ void AddSums(const v1::Comparison& comparison, std::string& out) {
 }  // namespace
 
 std::string RenderComparison(const v1::Comparison& comparison) {
-  std::string on = ShortName(comparison.dataset());
-  if (!comparison.split().empty()) base::StrAppend(&on, " (", comparison.split(), ")");
-  std::string out =
-      Printable(base::StrCat(Version(comparison), " against ", Reference(comparison), " on ",
-                             Grouped(comparison.pictures()), " pictures of ", on)) +
-      "\n";
+  std::string out = Printable(base::StrCat(Version(comparison), " against ", Reference(comparison),
+                                           " on ", Grouped(comparison.pictures()), " pictures of ",
+                                           OnWhat(comparison.dataset(), comparison.split()))) +
+                    "\n";
   AddValues(comparison, out);
   AddPictures(comparison, out);
   AddSums(comparison, out);
@@ -159,7 +153,5 @@ std::string FindPictureFile(absl::Span<const std::string> paths, const std::stri
   }
   return found;
 }
-
-#undef LBW_OPTIONAL
 
 }  // namespace lbw::client

@@ -11,16 +11,13 @@
 #include "client/cpp/job_words.h"
 #include "client/cpp/names.h"
 #include "client/cpp/table.h"
+#include "client/cpp/view_parts.h"
 
 namespace lbw::client {
 namespace {
 
 // A matrix with more cells is no picture any more.
 constexpr int kMaxHeatClasses = 200;
-
-// An optional proto field of a message as a value.
-#define LBW_OPTIONAL(message, field) \
-  ((message).has_##field() ? std::optional<double>((message).field()) : std::nullopt)
 
 std::string HeadLine(const v1::Evaluation& evaluation) {
   std::string text =
@@ -250,11 +247,8 @@ plot::Figure EvaluationFigure(const v1::Evaluation& evaluation) {
 }
 
 std::string EvaluationWord(const v1::Evaluation& evaluation) {
-  std::string text =
-      base::StrCat(evaluation.metric(), " ", Decimal(LBW_OPTIONAL(evaluation, value), 4), " on ",
-                   ShortName(evaluation.dataset()));
-  if (!evaluation.split().empty()) base::StrAppend(&text, " (", evaluation.split(), ")");
-  return text;
+  return base::StrCat(evaluation.metric(), " ", Decimal(LBW_OPTIONAL(evaluation, value), 4), " on ",
+                      OnWhat(evaluation.dataset(), evaluation.split()));
 }
 
 std::string RenderEvaluationList(const google::protobuf::RepeatedPtrField<v1::Evaluation>& list) {
@@ -279,7 +273,5 @@ std::string RenderEvaluationList(const google::protobuf::RepeatedPtrField<v1::Ev
   }
   return table.Render();
 }
-
-#undef LBW_OPTIONAL
 
 }  // namespace lbw::client

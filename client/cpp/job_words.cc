@@ -8,6 +8,7 @@
 #include "client/cpp/errors.h"
 #include "client/cpp/format.h"
 #include "client/cpp/names.h"
+#include "client/cpp/view_parts.h"
 
 namespace lbw::client {
 
@@ -46,12 +47,6 @@ bool HasEnded(v1::JobState state) {
 
 namespace {
 
-// "faces (val)"
-std::string OnWhat(const std::string& dataset, const std::string& split) {
-  if (split.empty()) return ShortName(dataset);
-  return base::StrCat(ShortName(dataset), " (", split, ")");
-}
-
 std::string QuantizeSubject(const v1::QuantizeSpec& spec) {
   std::string text = base::StrCat(ShortName(spec.version()), " to ");
   if (spec.has_widths()) {
@@ -79,8 +74,8 @@ std::string CompareSubject(const v1::CompareSpec& spec) {
 std::string JobSubject(const v1::Job& job) {
   if (job.spec().has_evaluate()) {
     const v1::EvaluateSpec& spec = job.spec().evaluate();
-    std::string text = base::StrCat(ShortName(spec.version()), " on ", ShortName(spec.dataset()));
-    if (!spec.split().empty()) base::StrAppend(&text, " (", spec.split(), ")");
+    std::string text =
+        base::StrCat(ShortName(spec.version()), " on ", OnWhat(spec.dataset(), spec.split()));
     if (!spec.against().empty()) base::StrAppend(&text, " against ", ShortName(spec.against()));
     return Printable(text);
   }

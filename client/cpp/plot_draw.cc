@@ -11,6 +11,7 @@
 #include "client/cpp/format.h"
 #include "client/cpp/plot.h"
 #include "client/cpp/plot_style.h"
+#include "client/cpp/png.h"
 
 namespace lbw::client::plot {
 namespace {
@@ -96,20 +97,7 @@ class Canvas {
     cairo_stroke(cairo_);
   }
 
-  absl::StatusOr<std::string> Png() {
-    std::string bytes;
-    cairo_status_t status = cairo_status(cairo_);
-    if (status == CAIRO_STATUS_SUCCESS) {
-      const cairo_write_func_t append = [](void* out, const unsigned char* data, unsigned length) {
-        static_cast<std::string*>(out)->append(reinterpret_cast<const char*>(data), length);
-        return CAIRO_STATUS_SUCCESS;
-      };
-      status = cairo_surface_write_to_png_stream(surface_, append, &bytes);
-    }
-    if (status == CAIRO_STATUS_SUCCESS) return bytes;
-    return base::Error(absl::StatusCode::kInternal, base::reason::kInternal,
-                       base::StrCat("the plot cannot be drawn: ", cairo_status_to_string(status)));
-  }
+  absl::StatusOr<std::string> Png() { return EncodePng(surface_, "plot", cairo_status(cairo_)); }
 
  private:
   cairo_surface_t* const surface_;

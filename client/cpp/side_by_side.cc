@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "client/cpp/format.h"
 #include "client/cpp/plot_style.h"
+#include "client/cpp/png.h"
 
 namespace lbw::client {
 namespace {
@@ -71,18 +72,6 @@ absl::StatusOr<Surface> ReadPng(std::string_view png) {
   Surface surface(cairo_image_surface_create_from_png_stream(read, &png));
   if (cairo_surface_status(surface.get()) == CAIRO_STATUS_SUCCESS) return surface;
   return Bad("a PNG file that is cut short or broken");
-}
-
-absl::StatusOr<std::string> WritePng(cairo_surface_t* surface) {
-  std::string bytes;
-  const cairo_write_func_t append = [](void* out, const unsigned char* data, unsigned length) {
-    static_cast<std::string*>(out)->append(reinterpret_cast<const char*>(data), length);
-    return CAIRO_STATUS_SUCCESS;
-  };
-  const cairo_status_t status = cairo_surface_write_to_png_stream(surface, append, &bytes);
-  if (status == CAIRO_STATUS_SUCCESS) return bytes;
-  return base::Error(absl::StatusCode::kInternal, base::reason::kInternal,
-                     base::StrCat("the picture cannot be drawn: ", cairo_status_to_string(status)));
 }
 
 Surface White(int width, int height) {
@@ -149,7 +138,7 @@ absl::StatusOr<std::string> FitPng(std::string_view png, PixelBox box) {
   // Beyond its edge a picture goes on, or a blend with nothing would frame it.
   cairo_pattern_set_extend(cairo_get_source(cairo.get()), CAIRO_EXTEND_PAD);
   cairo_paint(cairo.get());
-  return WritePng(fitted.get());
+  return EncodePng(fitted.get(), "picture");
 }
 
 absl::StatusOr<std::string> RenderPairs(absl::Span<const SidePair> pairs) {
@@ -186,7 +175,7 @@ absl::StatusOr<std::string> RenderPairs(absl::Span<const SidePair> pairs) {
     DrawPicture(cairo.get(), rows[i].right, right, y);
     y += rows[i].height + kMargin;
   }
-  return WritePng(sheet.get());
+  return EncodePng(sheet.get(), "picture");
 }
 
 }  // namespace lbw::client

@@ -15,6 +15,7 @@
 #define LBW_CLIENT_TRANSFER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -40,12 +41,15 @@ absl::StatusOr<FileDigest> HashFile(const std::string& path, Canceller& cancelle
 struct UploadOptions {
   // What the server remembers of the file's name; empty: its base name.
   std::string display_name;
+  // HashFile's of the file, where the caller has it; else the file is hashed.
+  std::optional<FileDigest> digest = {};
   // 1 byte to 4 MiB.
   uint32_t chunk_bytes = 1 << 20;
 };
 
-// Stages "hash", "upload". The answer's name is "artifacts/{sha256}" of the file's bytes.
-// Errors: those of HashFile; kAborted, UPLOAD_TAKEN_OVER - another client sends the same content;
+// Stages "hash" (without a digest), "upload". The answer's name is "artifacts/{sha256}" of the
+// file's bytes. Errors: those of HashFile; kAborted, UPLOAD_TAKEN_OVER - another client sends the
+// same content;
 //         kFailedPrecondition - the file changed meanwhile; what the server refuses (too large, no
 //         room); kUnavailable - no progress for too long; kCancelled, kDeadlineExceeded. What was
 //         committed stays on the server and the next call goes on from there.

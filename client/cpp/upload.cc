@@ -288,8 +288,11 @@ absl::StatusOr<v1::Artifact> UploadFile(Connection& connection, const std::strin
   }
   filled.chunk_bytes = std::clamp<uint32_t>(filled.chunk_bytes, 1, 4 << 20);
   LBW_ASSIGN_OR_RETURN(const auto file, OpenFile(path));
-  LBW_ASSIGN_OR_RETURN(const FileDigest digest,
-                       HashReader(*file, filled.display_name, connection.canceller(), progress));
+  if (!filled.digest.has_value()) {
+    LBW_ASSIGN_OR_RETURN(filled.digest,
+                         HashReader(*file, filled.display_name, connection.canceller(), progress));
+  }
+  const FileDigest& digest = *filled.digest;
   absl::StatusOr<v1::Artifact> artifact = Upload(connection, *file, digest, filled, progress).Run();
   progress.Clear();
   if (artifact.ok() ||

@@ -31,8 +31,6 @@ class Budget {
   // One more box, whose texts have so many bytes.
   absl::Status KeepBox(uint64_t text_bytes, std::string_view file);
 
-  uint64_t kept_bytes() const { return kept_bytes_; }
-
  private:
   const DatasetLimits& limits_;
   uint64_t kept_bytes_ = 0;

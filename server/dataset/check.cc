@@ -36,6 +36,11 @@ std::string Commonest(const DefectList& defects) {
   return text.empty() ? "no annotations" : text;
 }
 
+// That tells of the picture: its annotation's, else its own.
+const std::string& FileOf(const RawPicture& picture) {
+  return picture.annotation_file.empty() ? picture.path : picture.annotation_file;
+}
+
 class Checker {
  public:
   Checker(const FileTree& tree, const RawDataset& raw, const ReadOptions& options,
@@ -83,8 +88,7 @@ std::string Checker::WhereClass(const std::string& name) const {
     if (to == name) return base::StrCat("class_map[", Shown(from, 40), "]");
   }
   for (const RawPicture& picture : raw_.pictures) {
-    const std::string& file =
-        picture.annotation_file.empty() ? picture.path : picture.annotation_file;
+    const std::string& file = FileOf(picture);
     if (picture.label.has_value() && is(*picture.label)) return base::StrCat(file, ": label");
     for (const RawBox& box : picture.boxes) {
       if (is(box.class_name)) return base::StrCat(file, ": class of a box");
@@ -139,9 +143,8 @@ absl::Status Checker::ChooseSplits() {
     LBW_RETURN_IF_ERROR(ticker_.Items());
     for (const std::string& name : picture.splits) {
       if (!names.insert(name).second) continue;
-      const std::string& file =
-          picture.annotation_file.empty() ? picture.path : picture.annotation_file;
-      LBW_RETURN_IF_ERROR(CheckNameLength(base::StrCat(file, ": split"), name, options_.limits));
+      LBW_RETURN_IF_ERROR(
+          CheckNameLength(base::StrCat(FileOf(picture), ": split"), name, options_.limits));
     }
     some_without = some_without || picture.splits.empty();
   }
@@ -343,7 +346,7 @@ absl::StatusOr<Dataset> Checker::Run(const CheckSinks& sinks) {
     ++done;
     return sinks.progress ? sinks.progress(done, pictures.size()) : absl::OkStatus();
   };
-  LBW_RETURN_IF_ERROR(LookAtPictures(tree_, sinks, options_.limits, pictures, take));
+  LBW_RETURN_IF_ERROR(LookAtPictures(tree_, options_.limits, sinks.threads, pictures, take));
   if (data_.pictures.empty()) {
     return BadDataset(base::StrCat("no usable picture is left: ", Commonest(defects_)));
   }

@@ -12,26 +12,14 @@
 namespace lbw::dataset {
 namespace {
 
-// "valid2017" -> "val"; "" for a folder that tells no split.
-std::string SplitToken(const std::string& folder) {
-  const std::string name = WithoutNumber(folder);
-  if (name == "val" || name == "valid" || name == "validation") return "val";
-  if (name == "train" || name == "training") return "train";
-  return name == "test" ? name : "";
-}
-
-bool HasSplitFolder(const PictureIndex& index, const std::string& split) {
-  if (split == "val") {
-    return index.HasFolder("val") || index.HasFolder("valid") || index.HasFolder("validation");
-  }
-  if (split == "train") return index.HasFolder("train") || index.HasFolder("training");
-  return index.HasFolder(split);
-}
-
 class Finder {
  public:
   Finder(const ReadContext& context, PlaceRule rule, std::vector<RawPicture>& pictures)
-      : context_(context), rule_(rule), pictures_(pictures), elsewhere_(pictures.size(), false) {}
+      : context_(context),
+        rule_(rule),
+        pictures_(pictures),
+        elsewhere_(pictures.size(), false),
+        by_folders_(pictures.size(), false) {}
 
   absl::Status Run() {
     for (size_t i = 0; i < pictures_.size(); ++i) {
@@ -78,7 +66,7 @@ class Finder {
     if (rule_ == PlaceRule::kPath && found.beside) at_home_.insert(file);
     if (rule_ == PlaceRule::kBeside && picture.wanted.empty()) picture.wanted = StemOf(file);
     elsewhere_[i] = found.elsewhere;
-    folders_.push_back(static_cast<uint8_t>(found.folders > 0 ? 1 : 0));
+    by_folders_[i] = found.by_folders;
     picture.path = std::move(found.path);
     picture.missing_because = std::move(found.because);
   }
@@ -88,14 +76,14 @@ class Finder {
     RawPicture& picture = pictures_[i];
     const std::string home = FolderOf(picture.annotation_file);
     const bool below_home = picture.path.rfind(home + "/", 0) == 0;
-    if (at_home_.count(picture.annotation_file) != 0 && folders_[i] == 0 && !below_home) {
+    if (at_home_.count(picture.annotation_file) != 0 && !by_folders_[i] && !below_home) {
       return Miss(picture, "not in " + home);
     }
-    const std::string split = picture.splits.empty() ? "" : SplitToken(picture.splits.front());
-    if (split.empty() || folders_[i] != 0 || !HasSplitFolder(context_.pictures, split)) return;
+    const std::string split = picture.splits.empty() ? "" : SplitOfFolder(picture.splits.front());
+    if (split.empty() || by_folders_[i] || !context_.pictures.HasSplit(split)) return;
     std::string of_path;
     for (const std::string& folder : FoldersOf(picture.path)) {
-      if (const std::string token = SplitToken(folder); !token.empty()) of_path = token;
+      if (const std::string token = SplitOfFolder(folder); !token.empty()) of_path = token;
     }
     if (!of_path.empty() && of_path != split) Miss(picture, "not among the pictures of " + split);
   }
@@ -103,19 +91,18 @@ class Finder {
   void LookElsewhere(size_t i) {
     RawPicture& picture = pictures_[i];
     const std::string& file = picture.annotation_file;
-    if (picture.missing_because.empty()) {
-      FoundPicture found = context_.pictures.FindStem(StemOf(file));
-      if (found.path.empty() && !picture.wanted.empty()) {
-        found = context_.pictures.FindStem(StemOf(picture.wanted));
-      }
-      picture.path = std::move(found.path);
-      picture.missing_because = std::move(found.because);
-      const bool used = used_places_.count(SharedFolderOf(file)) != 0;
-      if (used && !picture.path.empty()) {
-        Miss(picture, "not with the other pictures of its folder");
-      }
-      elsewhere_[i] = !picture.path.empty();
+    if (!picture.missing_because.empty()) return;
+    FoundPicture found = context_.pictures.FindStem(StemOf(file));
+    if (found.path.empty() && !picture.wanted.empty()) {
+      found = context_.pictures.FindStem(StemOf(picture.wanted));
     }
+    picture.path = std::move(found.path);
+    picture.missing_because = std::move(found.because);
+    const bool used = used_places_.count(SharedFolderOf(file)) != 0;
+    if (used && !picture.path.empty()) {
+      Miss(picture, "not with the other pictures of its folder");
+    }
+    elsewhere_[i] = !picture.path.empty();
   }
 
   // Takes a picture from elsewhere, unless an annotation names it.
@@ -151,7 +138,7 @@ class Finder {
   const PlaceRule rule_;
   std::vector<RawPicture>& pictures_;
   std::vector<bool> elsewhere_;        // of the tree, not of the annotation
-  std::vector<uint8_t> folders_;       // whether the name's folders helped to find it
+  std::vector<bool> by_folders_;       // whether the name's folders helped to find it
   std::set<std::string> at_home_;      // lists that have pictures in their own folder
   std::set<std::string> used_places_;  // with pictures that were found beside their annotations
   std::set<std::string> named_;        // pictures that have an annotation

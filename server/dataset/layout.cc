@@ -123,6 +123,15 @@ std::string WithoutNumber(std::string_view folder) {
   return name;
 }
 
+std::string SplitName(std::string_view folder) {
+  const std::string name = Lower(folder);
+  if (name == "val" || name == "valid" || name == "validation") return "val";
+  if (name == "train" || name == "training") return "train";
+  return name == "test" ? name : "";
+}
+
+std::string SplitOfFolder(std::string_view folder) { return SplitName(WithoutNumber(folder)); }
+
 std::vector<std::string> FoldersOf(std::string_view path) {
   std::vector<std::string> folders;
   for (size_t slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/')) {
@@ -138,7 +147,7 @@ PictureIndex::PictureIndex(const FileTree& tree) {
     if (!IsPictureName(path)) continue;
     backwards_.emplace_back(Backwards(path), all_.size());
     if (folders.insert(Backwards(FolderOf(path))).second) {
-      for (const std::string& folder : FoldersOf(path)) folder_names_.insert(WithoutNumber(folder));
+      for (const std::string& folder : FoldersOf(path)) splits_.insert(SplitOfFolder(folder));
     }
     by_stem_[Lower(StemOf(path))].push_back(all_.size());
     by_place_[SharedFolderOf(path) + Lower(StemOf(path))].push_back(all_.size());
@@ -188,9 +197,9 @@ FoundPicture PictureIndex::FindEnd(std::string_view wanted) const {
       }
     }
     if (!found.path.empty()) {
-      found.folders = static_cast<size_t>(std::count(rest.begin(), rest.end(), '/'));
+      found.by_folders = rest.find('/') != std::string_view::npos;
       const bool whole_path = found.path.size() == rest.size();
-      found.elsewhere = rest.size() != wanted.size() && !(whole_path && found.folders > 0);
+      found.elsewhere = rest.size() != wanted.size() && !(whole_path && found.by_folders);
       return found;
     }
     const size_t slash = rest.find('/');

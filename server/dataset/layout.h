@@ -32,11 +32,11 @@ std::string SharedFolderOf(std::string_view path);
 
 // What an annotation's name of a picture led to.
 struct FoundPicture {
-  std::string path;        // "" where none or several fit
-  bool elsewhere = false;  // not where the name says: the only one of its name in another folder
-  size_t folders = 0;      // of the name that are the path's too
-  bool beside = false;     // lies in the folder that was given, by the whole name
-  std::string because;     // without a path: why, "" where no picture has the name
+  std::string path;         // "" where none or several fit
+  bool elsewhere = false;   // not where the name says: the only one of its name in another folder
+  bool by_folders = false;  // folders of the name are the path's too
+  bool beside = false;      // lies in the folder that was given, by the whole name
+  std::string because;      // without a path: why, "" where no picture has the name
 };
 
 // Pictures of a tree, found by what annotations call them; upper and lower case are the same.
@@ -58,9 +58,8 @@ class PictureIndex {
   FoundPicture FindBeside(std::string_view annotation_file, std::string_view wanted) const;
   // The only picture of the tree that has the stem.
   FoundPicture FindStem(std::string_view stem) const;
-  // Whether pictures lie below a folder that is called so, in lower case, but for a number at its
-  // end ("val2017").
-  bool HasFolder(const std::string& name) const { return folder_names_.count(name) != 0; }
+  // Whether pictures lie below a folder of the split (SplitOfFolder).
+  bool HasSplit(const std::string& split) const { return splits_.count(split) != 0; }
 
  private:
   FoundPicture FindEnd(std::string_view wanted) const;
@@ -70,13 +69,18 @@ class PictureIndex {
   std::vector<std::string> all_;
   std::vector<std::pair<std::string, size_t>> backwards_;  // "/path" reversed, in all_; sorted
   std::vector<std::string> folders_;                       // "/folder" reversed; sorted
-  std::set<std::string> folder_names_;
+  std::set<std::string> splits_;
   std::map<std::string, std::vector<size_t>, std::less<>> by_stem_;
   std::map<std::string, std::vector<size_t>, std::less<>> by_place_;  // SharedFolderOf + stem
 };
 
 // The folder's name in lower case without a number at its end.
 std::string WithoutNumber(std::string_view folder);
+// "train", "val" or "test" for a folder that is called so or alike, in any case ("Validation"); ""
+// for one that tells no split.
+std::string SplitName(std::string_view folder);
+// The same but for a number at its end: "valid2017" is "val".
+std::string SplitOfFolder(std::string_view folder);
 // Folders of a path from the top, without the file.
 std::vector<std::string> FoldersOf(std::string_view path);
 

@@ -112,13 +112,12 @@ class Looker {
 
 }  // namespace
 
-absl::Status LookAtPictures(const FileTree& tree, const CheckSinks& sinks,
-                            const DatasetLimits& limits,
+absl::Status LookAtPictures(const FileTree& tree, const DatasetLimits& limits, int threads,
                             const std::vector<const RawPicture*>& pictures,
                             const std::function<absl::Status(LookedAt looked)>& take) {
-  const auto threads = static_cast<size_t>(std::max(1, sinks.threads));
+  const auto wanted = static_cast<size_t>(std::max(1, threads));
   // More threads than pictures would only be started.
-  Looker looker(tree, limits, std::min({threads, kMostThreads, pictures.size()}));
+  Looker looker(tree, limits, std::min({wanted, kMostThreads, pictures.size()}));
   for (size_t i = 0; i < pictures.size(); ++i) {
     looker.Fill(pictures);
     absl::Status status = take(looker.Take());

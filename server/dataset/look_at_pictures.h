@@ -26,11 +26,11 @@ struct LookedAt {
   std::string sha256;  // of a picture that was decoded
 };
 
+// threads: at most; less than 1 is 1.
 // take is called on the caller's thread, once a picture, in their order; a status other than OK
 // ends the work. Bytes that wait, encoded and decoded, are at most kDecodingBytes, or one picture.
 // Errors: take's.
-absl::Status LookAtPictures(const FileTree& tree, const CheckSinks& sinks,
-                            const DatasetLimits& limits,
+absl::Status LookAtPictures(const FileTree& tree, const DatasetLimits& limits, int threads,
                             const std::vector<const RawPicture*>& pictures,
                             const std::function<absl::Status(LookedAt looked)>& take);
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -19,26 +18,6 @@
 
 namespace lbw::dataset {
 namespace {
-
-constexpr std::array<std::string_view, 6> kSplitNames = {"train",      "val",  "valid",
-                                                         "validation", "test", "training"};
-
-std::vector<std::string> PartsOf(const std::string& path) {
-  std::vector<std::string> parts;
-  size_t begin = 0;
-  for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', begin)) {
-    parts.push_back(path.substr(begin, slash - begin));
-    begin = slash + 1;
-  }
-  return parts;
-}
-
-std::string SplitName(const std::string& folder) {
-  const std::string lower = Lower(folder);
-  if (std::find(kSplitNames.begin(), kSplitNames.end(), lower) == kSplitNames.end()) return "";
-  if (lower.rfind("val", 0) == 0) return "val";
-  return lower == "training" ? "train" : lower;
-}
 
 // Fields of a line of CSV; a quoted one may hold commas and doubled quotes (RFC 4180), but no end
 // of a line. Empty where a quote is not closed.
@@ -211,7 +190,7 @@ absl::StatusOr<RawDataset> ReadClassFolders(const ReadContext& context) {
   std::set<std::string> labels;
   for (const std::string& path : context.pictures.all()) {
     LBW_RETURN_IF_ERROR(context.ticker.Items());
-    const std::vector<std::string> parts = PartsOf(path);
+    const std::vector<std::string> parts = FoldersOf(path);
     if (parts.empty()) {
       context.defects.Add(DefectKind::kAnnotationMissing, DefectAction::kLeftOut, path,
                           "not in the folder of a class");

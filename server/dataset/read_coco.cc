@@ -24,7 +24,7 @@ std::string SplitOf(const std::string& path, bool only_one) {
   for (const char* prefix : {"instances_", "instances-", "annotations_", "person_keypoints_"}) {
     if (stem.rfind(prefix, 0) == 0) stem.erase(0, std::string(prefix).size());
   }
-  while (!stem.empty() && stem.back() >= '0' && stem.back() <= '9') stem.pop_back();
+  stem = WithoutNumber(stem);
   while (!stem.empty() && (stem.back() == '_' || stem.back() == '-')) stem.pop_back();
   const bool says_nothing = stem.empty() || stem == "annotations" || stem == "annotation" ||
                             stem == "_annotations.coco" || stem == "labels" || stem == "coco" ||

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <optional>
 #include <string_view>
 #include <vector>
 
+#include "base/random.h"
 #include "base/status.h"
 #include "eval/curve.h"
 #include "eval/work_meter.h"
@@ -36,11 +38,6 @@ bool IsSame(const TruthBox& a, const TruthBox& b) {
          a.Counts() == b.Counts() && a.box == b.box;
 }
 
-absl::Status NothingDrawn(const BootstrapOptions& options) {
-  return Bad("resamples", base::StrCat("resamples must be more: none of ", options.resamples,
-                                       " drew a picture with a truth that counts"));
-}
-
 // Both lists are judged on the same pictures by the same truths.
 absl::Status CheckSameTruths(const BoxSet& reference, const BoxSet& candidate) {
   const auto differs = [](std::string_view field, auto ours, auto theirs) {
@@ -65,20 +62,18 @@ absl::Status CheckSameTruths(const BoxSet& reference, const BoxSet& candidate) {
   return absl::OkStatus();
 }
 
+// Begins at the seed itself, where base::Random mixes it: figures stay those of their seeds.
 class SplitMix64 {
  public:
   explicit SplitMix64(uint64_t seed) : state_(seed) {}
 
   size_t Below(size_t count) {  // count < 2^32
-    state_ += 0x9E3779B97F4A7C15U;
-    uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-    z ^= z >> 31;
-    return static_cast<size_t>(((z >> 32) * static_cast<uint64_t>(count)) >> 32);
+    const uint64_t bits = base::MixBits(state_ += kStep);
+    return static_cast<size_t>(((bits >> 32) * static_cast<uint64_t>(count)) >> 32);
   }
 
  private:
+  static constexpr uint64_t kStep = 0x9E3779B97F4A7C15U;
   uint64_t state_;
 };
 
@@ -134,6 +129,46 @@ double Quantile(const std::vector<double>& sorted, double share) {
   return std::min(sorted[high], sorted[low] + (place - below) * (sorted[high] - sorted[low]));
 }
 
+// A figure where picture i counts weights[i] times; unset without a truth that counts.
+using Statistic = std::function<std::optional<double>(const std::vector<int64_t>& weights)>;
+
+struct Resampled {
+  double estimate = 0;         // of the pictures as they are
+  std::vector<double> values;  // of the draws that have a truth, rising; at least one
+  double low = 0;
+  double high = 0;
+};
+
+// set: whose pictures are drawn. work: units of a draw.
+absl::StatusOr<Resampled> Resample(const BoxSet& set, const Statistic& statistic, size_t work,
+                                   const BootstrapOptions& options, WorkMeter& meter) {
+  const size_t images = static_cast<size_t>(set.image_count);
+  std::vector<int64_t> weights(images, 1);
+  const std::optional<double> estimate = statistic(weights);
+  if (!estimate.has_value()) {
+    return Bad("truths", base::StrCat("truths must have at least one box that counts: truths=",
+                                      set.truths.size()));
+  }
+  Resampled result;
+  result.estimate = *estimate;
+  result.values.reserve(static_cast<size_t>(options.resamples));
+  SplitMix64 random(options.seed);
+  for (int32_t r = 0; r < options.resamples; ++r) {
+    LBW_RETURN_IF_ERROR(meter.Before(work));
+    std::fill(weights.begin(), weights.end(), 0);
+    for (size_t i = 0; i < images; ++i) ++weights[random.Below(images)];
+    if (const std::optional<double> value = statistic(weights)) result.values.push_back(*value);
+  }
+  if (result.values.empty()) {
+    return Bad("resamples", base::StrCat("resamples must be more: none of ", options.resamples,
+                                         " drew a picture with a truth that counts"));
+  }
+  std::sort(result.values.begin(), result.values.end());
+  result.low = Quantile(result.values, (1 - options.level) / 2);
+  result.high = Quantile(result.values, (1 + options.level) / 2);
+  return result;
+}
+
 }  // namespace
 
 absl::StatusOr<MeanApInterval> BootstrapMeanAp(const BoxSet& set, const BootstrapOptions& options,
@@ -141,32 +176,21 @@ absl::StatusOr<MeanApInterval> BootstrapMeanAp(const BoxSet& set, const Bootstra
   LBW_RETURN_IF_ERROR(CheckOptions(options));
   LBW_ASSIGN_OR_RETURN(const std::vector<ClassMatches> classes,
                        MatchBoxes(set, options.match, cancel));
-  WorkMeter meter(cancel);
-  const size_t images = static_cast<size_t>(set.image_count);
   WeightedMeanAp mean_ap(classes, options.kind);
-  std::vector<int64_t> weights(images, 1);
-  const std::optional<double> estimate = mean_ap.Of(weights);
-  if (!estimate.has_value()) {
-    return Bad("truths", base::StrCat("truths must have at least one box that counts: truths=",
-                                      set.truths.size()));
-  }
-  SplitMix64 random(options.seed);
-  std::vector<double> values;
-  values.reserve(static_cast<size_t>(options.resamples));
-  for (int32_t r = 0; r < options.resamples; ++r) {
-    LBW_RETURN_IF_ERROR(meter.Before(images + set.truths.size() + set.found.size()));
-    std::fill(weights.begin(), weights.end(), 0);
-    for (size_t i = 0; i < images; ++i) ++weights[random.Below(images)];
-    if (const std::optional<double> value = mean_ap.Of(weights)) values.push_back(*value);
-  }
-  if (values.empty()) return NothingDrawn(options);
-  std::sort(values.begin(), values.end());
+  const size_t work = static_cast<size_t>(set.image_count) + set.truths.size() + set.found.size();
+  WorkMeter meter(cancel);
+  LBW_ASSIGN_OR_RETURN(
+      const Resampled resampled,
+      Resample(
+          set, [&](const std::vector<int64_t>& weights) { return mean_ap.Of(weights); }, work,
+          options, meter));
+  const std::vector<double>& values = resampled.values;
   MeanApInterval result;
-  result.estimate = *estimate;
+  result.estimate = resampled.estimate;
   result.mean =
       std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-  result.low = Quantile(values, (1 - options.level) / 2);
-  result.high = Quantile(values, (1 + options.level) / 2);
+  result.low = resampled.low;
+  result.high = resampled.high;
   result.resamples = static_cast<int32_t>(values.size());
   return result;
 }
@@ -182,37 +206,21 @@ absl::StatusOr<MeanApDrop> BootstrapDrop(const BoxSet& reference, const BoxSet& 
                        MatchBoxes(candidate, options.match, cancel));
   WeightedMeanAp reference_ap(of_reference, options.kind);
   WeightedMeanAp candidate_ap(of_candidate, options.kind);
-  const size_t images = static_cast<size_t>(reference.image_count);
-  std::vector<int64_t> weights(images, 1);
-  const auto drop = [&]() -> std::optional<double> {
+  const auto drop = [&](const std::vector<int64_t>& weights) -> std::optional<double> {
     const std::optional<double> above = reference_ap.Of(weights);
     const std::optional<double> below = candidate_ap.Of(weights);
     if (!above.has_value() || !below.has_value()) return std::nullopt;
     return *above - *below;
   };
-  const std::optional<double> estimate = drop();
-  if (!estimate.has_value()) {
-    return Bad("truths", base::StrCat("truths must have at least one box that counts: truths=",
-                                      reference.truths.size()));
-  }
+  const size_t work = static_cast<size_t>(reference.image_count) + 2 * reference.truths.size() +
+                      reference.found.size() + candidate.found.size();
   WorkMeter meter(cancel);
-  SplitMix64 random(options.seed);
-  std::vector<double> values;
-  const size_t work =
-      images + 2 * reference.truths.size() + reference.found.size() + candidate.found.size();
-  for (int32_t r = 0; r < options.resamples; ++r) {
-    LBW_RETURN_IF_ERROR(meter.Before(work));
-    std::fill(weights.begin(), weights.end(), 0);
-    for (size_t i = 0; i < images; ++i) ++weights[random.Below(images)];
-    if (const std::optional<double> value = drop()) values.push_back(*value);
-  }
-  if (values.empty()) return NothingDrawn(options);
-  std::sort(values.begin(), values.end());
+  LBW_ASSIGN_OR_RETURN(const Resampled resampled, Resample(reference, drop, work, options, meter));
   MeanApDrop result;
-  result.drop = *estimate;
-  result.resamples = static_cast<int32_t>(values.size());
-  result.low = Quantile(values, (1 - options.level) / 2);
-  result.high = Quantile(values, (1 + options.level) / 2);
+  result.drop = resampled.estimate;
+  result.resamples = static_cast<int32_t>(resampled.values.size());
+  result.low = resampled.low;
+  result.high = resampled.high;
   return result;
 }
 

@@ -6,14 +6,14 @@
 #ifndef LBW_EVAL_WORK_METER_H_
 #define LBW_EVAL_WORK_METER_H_
 
-#include <cstdint>
+#include <cstddef>
 
 #include "absl/status/status.h"
 #include "base/cancel.h"
 
 namespace lbw::eval {
 
-inline constexpr int64_t kWorkBetweenAsks = 1 << 16;
+inline constexpr size_t kWorkBetweenAsks = 1 << 16;
 
 class WorkMeter {
  public:
@@ -21,7 +21,7 @@ class WorkMeter {
   explicit WorkMeter(const base::CancelToken& cancel) : cancel_(cancel) {}
 
   // To be called before a piece of so many units. Errors: those of CancelToken::Check.
-  absl::Status Before(int64_t units) {
+  absl::Status Before(size_t units) {
     if (since_asked_ >= kWorkBetweenAsks) {
       since_asked_ = 0;
       if (absl::Status wanted = cancel_.Check(); !wanted.ok()) return wanted;
@@ -29,11 +29,10 @@ class WorkMeter {
     since_asked_ += units;
     return absl::OkStatus();
   }
-  absl::Status Before(size_t units) { return Before(static_cast<int64_t>(units)); }
 
  private:
   const base::CancelToken& cancel_;
-  int64_t since_asked_ = kWorkBetweenAsks;
+  size_t since_asked_ = kWorkBetweenAsks;
 };
 
 }  // namespace lbw::eval

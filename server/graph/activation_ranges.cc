@@ -18,22 +18,9 @@ constexpr double kSignedCodes = 127;
 constexpr double kWorthAffine = 1.5;
 constexpr size_t kMaxMethod = 64;
 
-absl::Status CheckRange(const std::string& key, const ActivationRange& range) {
-  const auto bad = [&](std::string_view what) {
-    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
-                       base::StrCat("activations.", key, ".", what));
-  };
-  if (!std::isfinite(range.scale) || !(range.scale > 0)) {
-    return bad(base::StrCat("scale must be finite and above 0: ", range.scale));
-  }
-  if (range.zero_point < range.least_code() || range.zero_point > range.greatest_code()) {
-    return bad(base::StrCat("zero_point must be in ", range.least_code(), "..",
-                            range.greatest_code(), ": ", range.zero_point));
-  }
-  if (range.method.empty() || range.method.size() > kMaxMethod) {
-    return bad(base::StrCat("method must have 1..", kMaxMethod, " bytes: ", range.method.size()));
-  }
-  return absl::OkStatus();
+base::Error NoValue(const std::string& key) {
+  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
+                     base::StrCat("activations: the graph has no value ", key));
 }
 
 // One number for all channels.
@@ -124,16 +111,32 @@ absl::StatusOr<Activations> ChooseActivations(
   return activations;
 }
 
+absl::Status CheckRange(const std::string& key, const ActivationRange& range) {
+  if (key.empty()) return NoValue(key);
+  const auto bad = [&](std::string_view what) {
+    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
+                       base::StrCat("activations.", key, ".", what));
+  };
+  if (!std::isfinite(range.scale) || !(range.scale > 0)) {
+    return bad(base::StrCat("scale must be finite and above 0: ", range.scale));
+  }
+  if (range.zero_point < range.least_code() || range.zero_point > range.greatest_code()) {
+    return bad(base::StrCat("zero_point must be in ", range.least_code(), "..",
+                            range.greatest_code(), ": ", range.zero_point));
+  }
+  if (range.method.empty() || range.method.size() > kMaxMethod) {
+    return bad(base::StrCat("method must have 1..", kMaxMethod, " bytes: ", range.method.size()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckActivations(const Activations& activations, const Graph& graph) {
   if (activations.empty()) return absl::OkStatus();
   std::set<std::string_view> values;
   for (const ValueInfo& input : graph.inputs) values.insert(input.name);
   for (const Node& node : graph.nodes) values.insert(node.outputs.begin(), node.outputs.end());
   for (const auto& [key, range] : activations) {
-    if (key.empty() || values.count(key) == 0) {
-      return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
-                         base::StrCat("activations: the graph has no value ", key));
-    }
+    if (values.count(key) == 0) return NoValue(key);
     LBW_RETURN_IF_ERROR(CheckRange(key, range));
   }
   return absl::OkStatus();

@@ -95,6 +95,9 @@ absl::StatusOr<Activations> ChooseActivations(
     const std::vector<RoundingPoint>& points,
     const std::map<std::string, Extremes, std::less<>>& extremes, const ActivationRange& picture);
 
+// The key is not empty, and its range is one.
+// Errors: kInvalidArgument, BAD_ARGUMENT - names the key.
+absl::Status CheckRange(const std::string& key, const ActivationRange& range);
 // Every key is an input of the graph or the output of a node, every range is one.
 // Errors: kInvalidArgument, BAD_ARGUMENT - names the key.
 absl::Status CheckActivations(const Activations& activations, const Graph& graph);

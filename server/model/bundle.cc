@@ -54,20 +54,26 @@ absl::Status WriteBundle(const Model& model, base::ByteSink& sink) {
   return tensorfile::WritePacked(sink, tensors, metadata);
 }
 
-absl::StatusOr<Model> ReadBundle(const base::RandomAccessReader& reader) {
-  LBW_ASSIGN_OR_RETURN(const tensorfile::PackedFile file, tensorfile::PackedFile::Open(reader));
+absl::StatusOr<Model> ReadBundleHead(const tensorfile::PackedFile& file) {
   LBW_ASSIGN_OR_RETURN(const std::string_view graph_json, Metadata(file, kGraphKey));
   LBW_ASSIGN_OR_RETURN(const std::string_view spec_json, Metadata(file, kSpecKey));
-  LBW_ASSIGN_OR_RETURN(graph::Graph graph, graph::FromJson(graph_json));
-  LBW_ASSIGN_OR_RETURN(ModelSpec spec, ParseSpec(spec_json));
+  Model head;
+  LBW_ASSIGN_OR_RETURN(head.graph, graph::FromJson(graph_json));
+  LBW_ASSIGN_OR_RETURN(head.spec, ParseSpec(spec_json));
+  return head;
+}
+
+absl::StatusOr<Model> ReadBundle(const base::RandomAccessReader& reader) {
+  LBW_ASSIGN_OR_RETURN(const tensorfile::PackedFile file, tensorfile::PackedFile::Open(reader));
+  LBW_ASSIGN_OR_RETURN(Model head, ReadBundleHead(file));
   graph::Constants constants;
   for (const tensorfile::LogicalTensor& tensor : file.tensors()) {
     LBW_ASSIGN_OR_RETURN(AnyTensor read, file.Read(tensor));
     constants.emplace(tensor.name, std::move(read));
   }
-  LBW_ASSIGN_OR_RETURN(graph::Activations activations, ReadActivations(file, graph));
-  LBW_ASSIGN_OR_RETURN(Model model,
-                       MakeModel(std::move(graph), std::move(constants), std::move(spec)));
+  LBW_ASSIGN_OR_RETURN(graph::Activations activations, ReadActivations(file, head.graph));
+  LBW_ASSIGN_OR_RETURN(
+      Model model, MakeModel(std::move(head.graph), std::move(constants), std::move(head.spec)));
   model.activations = std::move(activations);
   return model;
 }

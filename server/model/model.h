@@ -22,6 +22,10 @@
 #include "quant/layer_rules.h"
 #include "quant/quantize.h"
 
+namespace lbw::tensorfile {
+class PackedFile;
+}
+
 namespace lbw::model {
 
 // The spec of CONTRACTS: YAML or JSON; unknown keys are errors.
@@ -58,6 +62,9 @@ struct Model {
 //         has an ending that the packed format reserves.
 absl::StatusOr<Model> MakeModel(graph::Graph graph, graph::Constants constants, ModelSpec spec);
 
+// The values that the head's roles read, in their order: graph::FindWeights' heads.
+std::vector<std::string> RoleValues(const ModelSpec& spec);
+
 // A decoder for the model's head.
 absl::StatusOr<std::unique_ptr<detect::Decoder>> MakeDecoder(const Model& model);
 
@@ -68,6 +75,9 @@ absl::Status WriteBundle(const Model& model, base::ByteSink& sink);
 // Errors: kInvalidArgument - BAD_FILE (also names a key of the activations that is no value of the
 // graph, or has no range), BAD_GRAPH, BAD_SPEC; the reader's.
 absl::StatusOr<Model> ReadBundle(const base::RandomAccessReader& reader);
+// Graph and spec of a bundle whose file is open, not checked against each other; nothing else.
+// Errors: kInvalidArgument - BAD_FILE, BAD_GRAPH, BAD_SPEC.
+absl::StatusOr<Model> ReadBundleHead(const tensorfile::PackedFile& file);
 
 // The constants alone, as float safetensors (low-bit weights dequantized to f32).
 absl::Status WriteFloatTensors(const Model& model, base::ByteSink& sink);

@@ -9,14 +9,18 @@ namespace lbw::model {
 namespace {
 
 absl::StatusOr<Plan> PlanOf(const Model& model, const QuantizeOptions& options) {
-  std::vector<std::string> heads;
-  for (const detect::Role* role : {&model.spec.head.boxes, &model.spec.head.scores}) {
-    for (const detect::ValueSlice& slice : role->values) heads.push_back(slice.value);
-  }
-  return PlanGraph(model.graph, model.constants, heads, options);
+  return PlanGraph(model.graph, model.constants, RoleValues(model.spec), options);
 }
 
 }  // namespace
+
+std::vector<std::string> RoleValues(const ModelSpec& spec) {
+  std::vector<std::string> values;
+  for (const detect::Role* role : {&spec.head.boxes, &spec.head.scores}) {
+    for (const detect::ValueSlice& slice : role->values) values.push_back(slice.value);
+  }
+  return values;
+}
 
 absl::StatusOr<QuantizeOutcome> PlanQuantization(const Model& model,
                                                  const QuantizeOptions& options) {

@@ -26,9 +26,8 @@ absl::Status PutBundle(Session& session, const Version& version) {
   store::ArtifactRow row;
   row.artifact.sha256 = version.bundle;
   row.artifact.size_bytes = version.bundle_bytes;
-  row.artifact.format = version.quantized ? store::ArtifactFormat::kPackedSafetensors
-                                          : store::ArtifactFormat::kSafetensors;
-  row.artifact.display_name = base::StrCat(version.model, "-", version.number, ".safetensors");
+  row.artifact.format = BundleFormat(version);
+  row.artifact.display_name = BundleDisplayName(version);
   row.origin = store::ArtifactOrigin::kBundle;
   LBW_RETURN_IF_ERROR(store::PutArtifact(session, row).status());
   return AddReference(session, version.bundle, base::VersionName(version.model, version.number));
@@ -59,6 +58,15 @@ absl::StatusOr<Version> ParentOf(Session& session, const ModelFacts& facts,
 
 }  // namespace
 
+std::string BundleDisplayName(const Version& version) {
+  return base::StrCat(version.model, "-", version.number, ".safetensors");
+}
+
+store::ArtifactFormat BundleFormat(const Version& version) {
+  return version.quantized ? store::ArtifactFormat::kPackedSafetensors
+                           : store::ArtifactFormat::kSafetensors;
+}
+
 absl::Status CheckTexts(const RegistryLimits& limits, const Version& version) {
   const size_t bytes = TextBytes(version);
   if (bytes <= limits.max_text_bytes) return absl::OkStatus();
@@ -72,9 +80,8 @@ absl::StatusOr<int64_t> TakeNumber(Session& session, const RegistryLimits& limit
                                    const ModelFacts& facts) {
   const auto versions = static_cast<int64_t>(facts.versions.size());
   if (versions >= limits.max_versions_per_model) {
-    return base::Error(absl::StatusCode::kResourceExhausted, base::reason::kLimitExceeded,
-                       base::StrCat("too many versions of ", base::ModelName(facts.model), ": ",
-                                    versions, " limit=", limits.max_versions_per_model));
+    return TooMany(base::StrCat("versions of ", base::ModelName(facts.model)), versions,
+                   limits.max_versions_per_model);
   }
   LBW_ASSIGN_OR_RETURN(
       const int64_t number,

@@ -6,11 +6,13 @@
 #define LBW_REGISTRY_READY_VERSION_H_
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "registry/registry.h"
 #include "registry/resolve.h"
+#include "store/artifact_store.h"
 #include "store/database.h"
 
 namespace lbw::registry {
@@ -22,6 +24,9 @@ absl::StatusOr<Version> AddReadyVersionRow(store::Session& session, const Regist
 // The model's next number, which is taken. Errors: kResourceExhausted, LIMIT_EXCEEDED.
 absl::StatusOr<int64_t> TakeNumber(store::Session& session, const RegistryLimits& limits,
                                    const ModelFacts& facts);
+// What the artifact of a version's bundle is called, and is.
+std::string BundleDisplayName(const Version& version);
+store::ArtifactFormat BundleFormat(const Version& version);
 // Errors: kInvalidArgument, LIMIT_EXCEEDED - the version's texts together.
 absl::Status CheckTexts(const RegistryLimits& limits, const Version& version);
 

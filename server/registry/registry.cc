@@ -28,11 +28,6 @@ base::Error Precondition(base::Reason reason, std::string_view message) {
   return base::Error(absl::StatusCode::kFailedPrecondition, reason, message);
 }
 
-base::Error TooMany(std::string_view what, int64_t count, int64_t limit) {
-  return base::Error(absl::StatusCode::kResourceExhausted, base::reason::kLimitExceeded,
-                     base::StrCat("too many ", what, ": ", count, " limit=", limit));
-}
-
 absl::Status CheckName(std::string_view field, std::string_view name) {
   if (base::IsValidName(name)) return absl::OkStatus();
   return Invalid(field, base::reason::kBadName,

@@ -81,6 +81,11 @@ absl::StatusOr<int64_t> Count(Session& session, std::string_view sql,
   return rows.front().Int(0);
 }
 
+absl::Status TooMany(std::string_view what, int64_t count, int64_t limit) {
+  return base::Error(absl::StatusCode::kResourceExhausted, base::reason::kLimitExceeded,
+                     base::StrCat("too many ", what, ": ", count, " limit=", limit));
+}
+
 absl::Status RequireModel(Session& session, std::string_view model) {
   LBW_ASSIGN_OR_RETURN(
       const int64_t found,

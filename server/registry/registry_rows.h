@@ -21,6 +21,9 @@ namespace lbw::registry {
 absl::StatusOr<int64_t> Count(store::Session& session, std::string_view sql,
                               std::initializer_list<store::Value> parameters);
 
+// Errors, as told: kResourceExhausted, LIMIT_EXCEEDED: "too many WHAT: COUNT limit=LIMIT".
+absl::Status TooMany(std::string_view what, int64_t count, int64_t limit);
+
 // A list of texts as a JSON array. A damaged list is an empty one: it is only shown.
 std::string TextsToJson(const std::vector<std::string>& texts);
 std::vector<std::string> TextsFromJson(const std::string& text);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "registry/ready_version.h"
 
 namespace lbw::registry {
 namespace {
@@ -82,12 +83,10 @@ absl::StatusOr<Version> VersionBuilder::Publish(const VersionDraft& draft,
     const absl::Status status = registry_.AbandonVersion(created.model, created.number);
     if (!status.ok()) base::LogWarning("abandon_version_failed", {{"status", status}});
   };
-  const std::string display_name = base::StrCat(created.model, "-", created.number, ".safetensors");
-  const auto format = draft.quantized ? store::ArtifactFormat::kPackedSafetensors
-                                      : store::ArtifactFormat::kSafetensors;
-  LBW_ASSIGN_OR_RETURN(const store::Artifact bundle,
-                       artifacts_.AddArtifact(std::move(blob), format, display_name,
-                                              store::ArtifactOrigin::kBundle));
+  LBW_ASSIGN_OR_RETURN(
+      const store::Artifact bundle,
+      artifacts_.AddArtifact(std::move(blob), BundleFormat(created), BundleDisplayName(created),
+                             store::ArtifactOrigin::kBundle));
   filled.model = created.model;
   filled.number = created.number;
   filled.create_time = created.create_time;

@@ -12,6 +12,7 @@
 #include "rpc/json.h"
 #include "rpc/model_service.h"
 #include "rpc/names.h"
+#include "rpc/spec_parts.h"
 
 namespace lbw::rpc {
 namespace {
@@ -50,13 +51,10 @@ absl::StatusOr<int64_t> AgainstOf(registry::Registry& registry, const v1::SetAli
 
 // The same error with its fields below another place of the request.
 absl::Status Moved(const absl::Status& status, std::string_view from, std::string_view to) {
-  const base::ErrorDetails details = base::GetErrorDetails(status);
-  base::Error error(status.code(), base::Reason{details.reason}, base::Std(status.message()));
-  for (const std::string& field : details.fields) {
-    const bool below = field.rfind(from, 0) == 0;
-    error.Field(below ? base::StrCat(to, std::string_view(field).substr(from.size())) : field);
-  }
-  return error;
+  return MapFields(status, [&](std::string_view field) {
+    const bool below = field.substr(0, from.size()) == from;
+    return below ? base::StrCat(to, field.substr(from.size())) : std::string(field);
+  });
 }
 
 // Which evaluations count: what the rule leaves out is as an evaluation of the version has it.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "base/utf8.h"
+
 namespace lbw::rpc {
 namespace {
 
@@ -14,10 +16,7 @@ constexpr uint64_t kSlackBytes = uint64_t{1} << 20;  // what else an answer carr
 
 void Cut(size_t most, std::string* text) {
   if (text->size() <= most) return;
-  size_t end = most - 3;
-  // Not within a character of UTF-8.
-  while (end > 0 && (static_cast<unsigned char>((*text)[end]) & 0xC0U) == 0x80U) --end;
-  text->resize(end);
+  text->resize(base::CutUtf8(*text, most - 3).size());
   text->append("...");
 }
 

@@ -4,8 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "google/protobuf/message.h"
+#include "google/protobuf/repeated_field.h"
 #include "lbw/v1/dataset.pb.h"
 
 namespace lbw::rpc {
@@ -33,6 +35,24 @@ class AnswerRoom {
   uint64_t used_ = 0;
   bool empty_ = true;
 };
+
+// Adds rows to a list as long as there is room, each as to_message(row, Message*) fills it; answers
+// the last that was added where others are left out, else nullptr.
+template <typename Row, typename Message, typename ToMessage>
+const Row* FillPage(uint64_t max_message_bytes, const std::vector<Row>& rows,
+                    const ToMessage& to_message,
+                    google::protobuf::RepeatedPtrField<Message>* list) {
+  AnswerRoom room(max_message_bytes);
+  const Row* last = nullptr;
+  for (const Row& row : rows) {
+    Message one;
+    to_message(row, &one);
+    if (!room.Takes(one)) return last;
+    one.Swap(list->Add());
+    last = &row;
+  }
+  return nullptr;
+}
 
 }  // namespace lbw::rpc
 

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/status.h"
-#include "base/strings.h"
 #include "tensorfile/packed.h"
 
 namespace lbw::rpc {
@@ -12,14 +11,6 @@ namespace {
 constexpr uint64_t kMostReadBytes = uint64_t{1} << 20;
 constexpr int64_t kMostIntegers = 8'192;
 constexpr int64_t kMostFloats = 256;
-
-absl::StatusOr<std::string_view> Metadata(const tensorfile::PackedFile& file,
-                                          const std::string& key) {
-  const auto found = file.metadata().find(key);
-  if (found != file.metadata().end()) return std::string_view(found->second);
-  return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadFile,
-                     base::StrCat("not a bundle: metadata ", key, " is missing"));
-}
 
 bool IsRead(const tensorfile::LogicalTensor& tensor) {
   if (tensor.quantized) return false;
@@ -41,11 +32,7 @@ absl::StatusOr<model::Model> ReadBundleOutline(const base::RandomAccessReader& r
   // The limits of every reader of bundles: what a job would run has an outline.
   LBW_ASSIGN_OR_RETURN(const tensorfile::PackedFile file,
                        tensorfile::PackedFile::Open(reader, tensorfile::ReadLimits{}));
-  model::Model outline;
-  LBW_ASSIGN_OR_RETURN(const std::string_view graph_json, Metadata(file, "lbw.graph"));
-  LBW_ASSIGN_OR_RETURN(const std::string_view spec_json, Metadata(file, "lbw.spec"));
-  LBW_ASSIGN_OR_RETURN(outline.graph, graph::FromJson(graph_json));
-  LBW_ASSIGN_OR_RETURN(outline.spec, model::ParseSpec(spec_json));
+  LBW_ASSIGN_OR_RETURN(model::Model outline, model::ReadBundleHead(file));
   uint64_t room = kMostReadBytes;
   for (const tensorfile::LogicalTensor& tensor : file.tensors()) {
     if (!IsRead(tensor) || tensor.stored_bytes > room) {

@@ -7,36 +7,15 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/strings.h"
-#include "registry/datasets.h"
 #include "registry/registry.h"
-#include "rpc/bundle_outline.h"
 #include "rpc/compare_job_spec.h"
-#include "rpc/convert_dataset.h"
+#include "rpc/plan_parts.h"
 #include "rpc/quantize_job_spec.h"
 #include "rpc/spec_parts.h"
-#include "store/artifact_store.h"
 #include "tasks/estimate.h"
 
 namespace lbw::rpc {
 namespace {
-
-absl::StatusOr<v1::Dataset> ReadDataset(const ServiceContext& context, const std::string& name,
-                                        std::string_view field) {
-  LBW_ASSIGN_OR_RETURN(const std::string id, base::ParseDatasetName(name, field));
-  LBW_ASSIGN_OR_RETURN(const registry::Dataset row, context.datasets->RequireReady(id));
-  v1::Dataset dataset;
-  ToProto(row, &dataset);
-  return dataset;
-}
-
-absl::Status AddDataset(const v1::Dataset& dataset, JobPlan& plan) {
-  JobPlan::Dataset planned;
-  LBW_ASSIGN_OR_RETURN(planned.name, base::ParseDatasetName(dataset.name(), "dataset"));
-  LBW_ASSIGN_OR_RETURN(planned.pack,
-                       base::ParseArtifactName(dataset.pack_artifact(), "pack_artifact"));
-  plan.datasets.push_back(std::move(planned));
-  return absl::OkStatus();
-}
 
 absl::StatusOr<QuantizeFacts> ReadFacts(const ServiceContext& context,
                                         const v1::QuantizeSpec& spec) {
@@ -54,8 +33,7 @@ absl::StatusOr<QuantizeFacts> ReadFacts(const ServiceContext& context,
                                                       "spec.quantize.measure.dataset"));
     }
   }
-  LBW_ASSIGN_OR_RETURN(const auto reader, context.artifacts->OpenArtifact(facts.version.bundle));
-  LBW_ASSIGN_OR_RETURN(facts.outline, ReadBundleOutline(*reader));
+  LBW_ASSIGN_OR_RETURN(facts.outline, ReadOutline(*context.artifacts, facts.version.bundle));
   return facts;
 }
 
@@ -91,15 +69,13 @@ absl::StatusOr<registry::Version> FloatAncestor(registry::Registry& registry,
 absl::StatusOr<CompareFacts> ReadFacts(const ServiceContext& context, const v1::CompareSpec& spec) {
   CompareFacts facts;
   facts.threads = context.limits.job_threads;
-  LBW_ASSIGN_OR_RETURN(const base::ModelRef ref,
-                       base::ParseModelRef(spec.version(), "spec.compare.version"));
-  LBW_ASSIGN_OR_RETURN(facts.version, context.registry->Resolve(ref));
+  LBW_ASSIGN_OR_RETURN(facts.version,
+                       ResolveVersion(*context.registry, spec.version(), "spec.compare.version"));
   if (spec.reference().empty()) {
     LBW_ASSIGN_OR_RETURN(facts.reference, FloatAncestor(*context.registry, facts.version));
   } else {
-    LBW_ASSIGN_OR_RETURN(const base::ModelRef reference,
-                         base::ParseModelRef(spec.reference(), "spec.compare.reference"));
-    LBW_ASSIGN_OR_RETURN(facts.reference, context.registry->Resolve(reference));
+    LBW_ASSIGN_OR_RETURN(facts.reference, ResolveVersion(*context.registry, spec.reference(),
+                                                         "spec.compare.reference"));
   }
   LBW_ASSIGN_OR_RETURN(facts.dataset, ReadDataset(context, spec.dataset(), "spec.compare.dataset"));
   LBW_ASSIGN_OR_RETURN(facts.model_spec, model::ParseSpec(facts.version.spec_json));
@@ -111,13 +87,14 @@ absl::StatusOr<CompareFacts> ReadFacts(const ServiceContext& context, const v1::
 absl::StatusOr<JobPlan> PlanQuantize(const ServiceContext& context,
                                      const v1::CreateJobRequest& request) {
   const v1::QuantizeSpec& asked = request.spec().quantize();
-  LBW_ASSIGN_OR_RETURN(const QuantizeFacts facts, ReadFacts(context, asked));
+  LBW_ASSIGN_OR_RETURN(QuantizeFacts facts, ReadFacts(context, asked));
   LBW_ASSIGN_OR_RETURN(const v1::QuantizeSpec filled, FillIn(asked, facts));
   JobPlan plan;
   LBW_ASSIGN_OR_RETURN(plan.draft, DraftOf(request, filled, facts));
-  LBW_RETURN_IF_ERROR(AddDataset(facts.dataset, plan));
-  if (facts.measure.has_value()) LBW_RETURN_IF_ERROR(AddDataset(*facts.measure, plan));
-  plan.bundle = facts.version.bundle;
+  LBW_ASSIGN_OR_RETURN(plan.datasets.emplace_back(), PlannedDataset(facts.dataset));
+  if (facts.measure.has_value()) {
+    LBW_ASSIGN_OR_RETURN(plan.datasets.emplace_back(), PlannedDataset(*facts.measure));
+  }
   tasks::QuantizeEstimateInput input;
   input.bundle_bytes = facts.version.bundle_bytes;
   input.pictures = CalibrationPicturesOf(filled, facts);
@@ -129,7 +106,8 @@ absl::StatusOr<JobPlan> PlanQuantize(const ServiceContext& context,
   input.threads = filled.calibration().threads() > 0
                       ? static_cast<int>(filled.calibration().threads())
                       : facts.threads;
-  plan.estimate = [input](const model::Model& outline) {
+  // Also what the spec was checked against: it is read once.
+  plan.estimate = [input, outline = std::move(facts.outline)] {
     tasks::QuantizeEstimateInput of_model = input;
     of_model.model = &outline;
     return tasks::EstimateQuantization(of_model);
@@ -144,13 +122,14 @@ absl::StatusOr<JobPlan> PlanCompare(const ServiceContext& context,
   LBW_ASSIGN_OR_RETURN(const v1::CompareSpec filled, FillIn(asked, facts));
   JobPlan plan;
   LBW_ASSIGN_OR_RETURN(plan.draft, DraftOf(request, filled, facts));
-  LBW_RETURN_IF_ERROR(AddDataset(facts.dataset, plan));
-  plan.bundle = facts.version.bundle;
+  LBW_ASSIGN_OR_RETURN(plan.datasets.emplace_back(), PlannedDataset(facts.dataset));
   tasks::CompareEstimateInput input;
   input.bundle_bytes = facts.version.bundle_bytes + facts.reference.bundle_bytes;
   input.pictures = PicturesOf(filled, facts.dataset);
   input.threads = static_cast<int>(filled.options().threads());
-  plan.estimate = [input](const model::Model& outline) {
+  plan.estimate = [input, artifacts = context.artifacts,
+                   bundle = facts.version.bundle]() -> absl::StatusOr<tasks::Estimate> {
+    LBW_ASSIGN_OR_RETURN(const model::Model outline, ReadOutline(*artifacts, bundle));
     tasks::CompareEstimateInput of_model = input;
     of_model.model = &outline;
     return tasks::EstimateComparison(of_model);

@@ -66,16 +66,9 @@ absl::Status ListNow(const ServiceContext& context, const v1::ListDatasetsReques
   LBW_ASSIGN_OR_RETURN(const registry::Datasets::Page page,
                        context.datasets->List(page_size, request.page_token()));
   response->set_next_page_token(page.next_token);
-  AnswerRoom room(context.limits.max_message_bytes);
-  for (size_t i = 0; i < page.datasets.size(); ++i) {
-    v1::Dataset one;
-    Answer(page.datasets[i], &one);
-    if (!room.Takes(one)) {
-      response->set_next_page_token(page.datasets[i - 1].name);  // as the registry has it
-      break;
-    }
-    one.Swap(response->add_datasets());
-  }
+  const registry::Dataset* const last = FillPage(context.limits.max_message_bytes, page.datasets,
+                                                 Answer, response->mutable_datasets());
+  if (last != nullptr) response->set_next_page_token(last->name);  // as the registry has it
   return absl::OkStatus();
 }
 

@@ -38,16 +38,14 @@ absl::Status ListEvaluationsNow(const ServiceContext& context,
   LBW_ASSIGN_OR_RETURN(const registry::Evaluations::Page page,
                        context.evaluations->List(query, page_size, request.page_token()));
   response->set_next_page_token(page.next_token);
-  AnswerRoom room(context.limits.max_message_bytes);
-  for (size_t i = 0; i < page.evaluations.size(); ++i) {
-    v1::Evaluation one;
-    ToProto(page.evaluations[i], Detail::kSummary, &one);
-    if (!room.Takes(one)) {
-      const registry::Evaluation& last = page.evaluations[i - 1];
-      response->set_next_page_token(store::PageTokenBehind(last.create_time, last.id));
-      break;
-    }
-    one.Swap(response->add_evaluations());
+  const registry::Evaluation* const last = FillPage(
+      context.limits.max_message_bytes, page.evaluations,
+      [](const registry::Evaluation& row, v1::Evaluation* one) {
+        ToProto(row, Detail::kSummary, one);
+      },
+      response->mutable_evaluations());
+  if (last != nullptr) {
+    response->set_next_page_token(store::PageTokenBehind(last->create_time, last->id));
   }
   return absl::OkStatus();
 }

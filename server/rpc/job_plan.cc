@@ -9,23 +9,15 @@
 #include "registry/datasets.h"
 #include "registry/evaluations.h"
 #include "registry/registry.h"
-#include "rpc/bundle_outline.h"
 #include "rpc/calibration_plan.h"
-#include "rpc/convert_dataset.h"
 #include "rpc/convert_registry.h"
 #include "rpc/job_spec.h"
-#include "store/artifact_store.h"
+#include "rpc/plan_parts.h"
 
 namespace lbw::rpc {
 namespace {
 
 constexpr int kMeasuredAtMost = 20;  // the newest evaluations say enough
-
-absl::StatusOr<registry::Version> ResolveVersion(registry::Registry& registry,
-                                                 const std::string& name, std::string_view field) {
-  LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, base::ParseModelRef(name, field));
-  return registry.Resolve(ref);
-}
 
 absl::StatusOr<EvaluateFacts> ReadFacts(const ServiceContext& context,
                                         const v1::EvaluateSpec& spec) {
@@ -37,20 +29,10 @@ absl::StatusOr<EvaluateFacts> ReadFacts(const ServiceContext& context,
     LBW_ASSIGN_OR_RETURN(
         facts.against, ResolveVersion(*context.registry, spec.against(), "spec.evaluate.against"));
   }
-  LBW_ASSIGN_OR_RETURN(const std::string name,
-                       base::ParseDatasetName(spec.dataset(), "spec.evaluate.dataset"));
-  LBW_ASSIGN_OR_RETURN(const registry::Dataset dataset, context.datasets->RequireReady(name));
-  ToProto(dataset, &facts.dataset);
+  LBW_ASSIGN_OR_RETURN(facts.dataset,
+                       ReadDataset(context, spec.dataset(), "spec.evaluate.dataset"));
   LBW_ASSIGN_OR_RETURN(facts.model_spec, model::ParseSpec(facts.version.spec_json));
   return facts;
-}
-
-absl::StatusOr<JobPlan::Dataset> DatasetOf(const v1::Dataset& dataset) {
-  JobPlan::Dataset planned;
-  LBW_ASSIGN_OR_RETURN(planned.name, base::ParseDatasetName(dataset.name(), "dataset"));
-  LBW_ASSIGN_OR_RETURN(planned.pack,
-                       base::ParseArtifactName(dataset.pack_artifact(), "pack_artifact"));
-  return planned;
 }
 
 std::vector<double> MeasuredMs(registry::Evaluations& evaluations, const registry::Version& version,
@@ -72,6 +54,29 @@ std::vector<double> MeasuredMs(registry::Evaluations& evaluations, const registr
   return measured;
 }
 
+absl::StatusOr<JobPlan> PlanEvaluate(const ServiceContext& context,
+                                     const v1::CreateJobRequest& request) {
+  const v1::EvaluateSpec& asked = request.spec().evaluate();
+  LBW_ASSIGN_OR_RETURN(const EvaluateFacts facts, ReadFacts(context, asked));
+  LBW_ASSIGN_OR_RETURN(const v1::EvaluateSpec filled, FillIn(asked, facts));
+  JobPlan plan;
+  LBW_ASSIGN_OR_RETURN(plan.draft, DraftOf(request, filled, facts));
+  LBW_ASSIGN_OR_RETURN(plan.datasets.emplace_back(), PlannedDataset(facts.dataset));
+  tasks::EstimateInput input;
+  input.bundle_bytes = facts.version.bundle_bytes;
+  input.pictures = PicturesOf(filled, facts.dataset);
+  input.threads = static_cast<int>(filled.options().threads());
+  input.measured_ms = MeasuredMs(*context.evaluations, facts.version, filled.options().threads());
+  plan.estimate = [input, artifacts = context.artifacts,
+                   bundle = facts.version.bundle]() -> absl::StatusOr<tasks::Estimate> {
+    LBW_ASSIGN_OR_RETURN(const model::Model outline, ReadOutline(*artifacts, bundle));
+    tasks::EstimateInput of_model = input;
+    of_model.model = &outline;
+    return tasks::EstimateEvaluation(of_model);
+  };
+  return plan;
+}
+
 }  // namespace
 
 absl::StatusOr<JobPlan> PlanJob(const ServiceContext& context,
@@ -79,19 +84,7 @@ absl::StatusOr<JobPlan> PlanJob(const ServiceContext& context,
   LBW_RETURN_IF_ERROR(CheckCreateRequest(request));
   if (request.spec().has_quantize()) return PlanQuantize(context, request);
   if (request.spec().has_compare()) return PlanCompare(context, request);
-  const v1::EvaluateSpec& asked = request.spec().evaluate();
-  LBW_ASSIGN_OR_RETURN(const EvaluateFacts facts, ReadFacts(context, asked));
-  LBW_ASSIGN_OR_RETURN(const v1::EvaluateSpec filled, FillIn(asked, facts));
-  JobPlan plan;
-  plan.draft = DraftOf(request, filled, facts);
-  LBW_ASSIGN_OR_RETURN(JobPlan::Dataset dataset, DatasetOf(facts.dataset));
-  plan.datasets.push_back(std::move(dataset));
-  plan.bundle = facts.version.bundle;
-  plan.bundle_bytes = facts.version.bundle_bytes;
-  plan.pictures = PicturesOf(filled, facts.dataset);
-  plan.threads = static_cast<int>(filled.options().threads());
-  plan.measured_ms = MeasuredMs(*context.evaluations, facts.version, filled.options().threads());
-  return plan;
+  return PlanEvaluate(context, request);
 }
 
 absl::StatusOr<v1::EvaluateSpec> FillInEvaluation(const ServiceContext& context,
@@ -111,19 +104,6 @@ absl::Status CheckStillThere(store::Session& session, const JobPlan& plan) {
                                     planned.pack, " now=", now.pack_artifact, "; ask again"));
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<tasks::Estimate> EstimateOf(const ServiceContext& context, const JobPlan& plan) {
-  LBW_ASSIGN_OR_RETURN(const auto reader, context.artifacts->OpenArtifact(plan.bundle));
-  LBW_ASSIGN_OR_RETURN(const model::Model model, ReadBundleOutline(*reader));
-  if (plan.estimate) return plan.estimate(model);
-  tasks::EstimateInput input;
-  input.model = &model;
-  input.bundle_bytes = plan.bundle_bytes;
-  input.pictures = plan.pictures;
-  input.threads = plan.threads;
-  input.measured_ms = plan.measured_ms;
-  return tasks::EstimateEvaluation(input);
 }
 
 jobs::Job PreviewOf(const jobs::JobDraft& draft) {

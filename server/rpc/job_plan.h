@@ -5,7 +5,6 @@
 #ifndef LBW_RPC_JOB_PLAN_H_
 #define LBW_RPC_JOB_PLAN_H_
 
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -14,7 +13,6 @@
 #include "absl/status/statusor.h"
 #include "jobs/job.h"
 #include "lbw/v1/job.pb.h"
-#include "model/model.h"
 #include "rpc/services.h"
 #include "store/database.h"
 #include "tasks/estimate.h"
@@ -29,14 +27,10 @@ struct JobPlan {
     std::string pack;  // sha256
   };
   std::vector<Dataset> datasets;
-  // For the estimate
-  std::string bundle;  // sha256
-  uint64_t bundle_bytes = 0;
-  uint64_t pictures = 0;
-  int threads = 1;
-  std::vector<double> measured_ms;  // a picture, of earlier evaluations with the same threads
-  // Set for kinds other than evaluate, and then decides: of the outline of `bundle`.
-  std::function<absl::StatusOr<tasks::Estimate>(const model::Model& outline)> estimate;
+  // What the job will cost; reads the bundle's header unless planning has read it, never its
+  // weights. Not to be called after the context that the job was planned with is gone. Errors: the
+  // store's; those of ReadBundleOutline; those of tasks/estimate.h.
+  std::function<absl::StatusOr<tasks::Estimate>()> estimate;
 };
 
 // Errors: those of CheckCreateRequest, FillIn, Registry::Resolve and Datasets::RequireReady, with
@@ -51,9 +45,6 @@ absl::StatusOr<v1::EvaluateSpec> FillInEvaluation(const ServiceContext& context,
 // For the transaction that creates the job: what it was planned on is still there. Errors: those of
 // Datasets::RequireReady; kFailedPrecondition, DATASET_NOT_READY - made anew meanwhile.
 absl::Status CheckStillThere(store::Session& session, const JobPlan& plan);
-
-// Reads the bundle's header, never its weights. Errors: the store's; EstimateEvaluation's.
-absl::StatusOr<tasks::Estimate> EstimateOf(const ServiceContext& context, const JobPlan& plan);
 
 // The job as it would be created, for validate_only: no name, no times.
 jobs::Job PreviewOf(const jobs::JobDraft& draft);

@@ -32,9 +32,8 @@ JobView View(const ServiceContext& context, bool details) {
 }
 
 // A job is created without an estimate rather than not at all.
-absl::Status AddEstimate(const ServiceContext& context, const v1::CreateJobRequest& request,
-                         JobPlan& plan) {
-  const absl::StatusOr<tasks::Estimate> estimate = EstimateOf(context, plan);
+absl::Status AddEstimate(const v1::CreateJobRequest& request, JobPlan& plan) {
+  const absl::StatusOr<tasks::Estimate> estimate = plan.estimate();
   if (estimate.ok()) {
     plan.draft.estimate_json = ToJson(ToProto(*estimate));
     return absl::OkStatus();
@@ -62,7 +61,7 @@ absl::StatusOr<jobs::Job> MakeJob(const ServiceContext& context,
   if (earlier.has_value()) return *std::move(earlier);
   LBW_ASSIGN_OR_RETURN(JobPlan plan, PlanJob(context, request));
   plan.draft.request_digest = digest;
-  LBW_RETURN_IF_ERROR(AddEstimate(context, request, plan));
+  LBW_RETURN_IF_ERROR(AddEstimate(request, plan));
   if (request.validate_only()) return PreviewOf(plan.draft);
   LBW_RETURN_IF_ERROR(token.Check());
   return context.queue->Create(plan.draft, [&plan](store::Session& session, std::string_view) {
@@ -101,16 +100,12 @@ absl::Status ListJobsNow(const ServiceContext& context, const v1::ListJobsReques
   LBW_ASSIGN_OR_RETURN(const jobs::Queue::Page page,
                        context.queue->List(filter, page_size, request.page_token()));
   response->set_next_page_token(page.next_token);
-  AnswerRoom room(context.limits.max_message_bytes);
-  for (size_t i = 0; i < page.jobs.size(); ++i) {
-    v1::Job one;
-    ToProto(page.jobs[i], View(context, false), &one);
-    if (!room.Takes(one)) {
-      const jobs::Job& last = page.jobs[i - 1];
-      response->set_next_page_token(store::PageTokenBehind(last.create_time, last.id));
-      break;
-    }
-    one.Swap(response->add_jobs());
+  const jobs::Job* const last = FillPage(
+      context.limits.max_message_bytes, page.jobs,
+      [&](const jobs::Job& job, v1::Job* one) { ToProto(job, View(context, false), one); },
+      response->mutable_jobs());
+  if (last != nullptr) {
+    response->set_next_page_token(store::PageTokenBehind(last->create_time, last->id));
   }
   return absl::OkStatus();
 }

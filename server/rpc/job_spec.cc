@@ -127,25 +127,19 @@ uint64_t PicturesOf(const v1::EvaluateSpec& filled, const v1::Dataset& dataset) 
   return most == 0 ? pictures : std::min<uint64_t>(pictures, most);
 }
 
-jobs::JobDraft DraftOf(const v1::CreateJobRequest& request, const v1::EvaluateSpec& filled,
-                       const EvaluateFacts& facts) {
-  jobs::JobDraft draft;
-  draft.kind = std::string(tasks::kEvaluate);
-  draft.spec_json = ToCanonicalJson(filled);
-  draft.submitter = request.submitter();
-  draft.request_id = request.request_id();
-  draft.priority = request.priority();
-  draft.labels.insert(request.labels().begin(), request.labels().end());
+absl::StatusOr<jobs::JobDraft> DraftOf(const v1::CreateJobRequest& request,
+                                       const v1::EvaluateSpec& filled, const EvaluateFacts& facts) {
+  LBW_ASSIGN_OR_RETURN(jobs::JobDraft draft, DraftAround(request, tasks::kEvaluate,
+                                                         ToCanonicalJson(filled), "spec.evaluate"));
+  LBW_ASSIGN_OR_RETURN(const std::string pack,
+                       base::ParseArtifactName(facts.dataset.pack_artifact(), "pack_artifact"));
   draft.uses = {filled.version(), filled.dataset()};
-  draft.artifacts = {facts.version.bundle};
-  const auto pack = base::ParseArtifactName(facts.dataset.pack_artifact(), "pack_artifact");
-  if (pack.ok() && *pack != facts.version.bundle) draft.artifacts.push_back(*pack);
+  AddOnce(facts.version.bundle, draft.artifacts);
+  AddOnce(pack, draft.artifacts);
   if (facts.against.has_value()) {
-    draft.uses.push_back(filled.against());
+    AddOnce(filled.against(), draft.uses);
     // Two versions may share a bundle: equal content has one digest.
-    if (facts.against->bundle != facts.version.bundle) {
-      draft.artifacts.push_back(facts.against->bundle);
-    }
+    AddOnce(facts.against->bundle, draft.artifacts);
   }
   return draft;
 }

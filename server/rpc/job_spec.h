@@ -44,9 +44,9 @@ absl::StatusOr<v1::EvaluateSpec> FillIn(const v1::EvaluateSpec& asked, const Eva
 // Pictures that the job will look at.
 uint64_t PicturesOf(const v1::EvaluateSpec& filled, const v1::Dataset& dataset);
 
-// The draft without its estimate.
-jobs::JobDraft DraftOf(const v1::CreateJobRequest& request, const v1::EvaluateSpec& filled,
-                       const EvaluateFacts& facts);
+// The draft without its estimate. Errors: kInvalidArgument, BAD_ARGUMENT - too long for a job.
+absl::StatusOr<jobs::JobDraft> DraftOf(const v1::CreateJobRequest& request,
+                                       const v1::EvaluateSpec& filled, const EvaluateFacts& facts);
 
 v1::JobEstimate ToProto(const tasks::Estimate& estimate);
 

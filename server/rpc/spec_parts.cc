@@ -58,20 +58,25 @@ absl::Status CheckCount(uint64_t value, uint64_t low, uint64_t high, std::string
                      field);
 }
 
-absl::Status BelowPath(const absl::Status& status, std::string_view path) {
-  if (status.ok()) return status;
+base::Error MapFields(const absl::Status& status,
+                      absl::FunctionRef<std::string(std::string_view field)> map) {
   const base::ErrorDetails details = base::GetErrorDetails(status);
   base::Error error(status.code(), base::Reason{details.reason}, base::Std(status.message()));
-  constexpr std::string_view kOptions = "options.";
-  for (std::string_view field : details.fields) {
-    if (field.substr(0, path.size()) == path) {
-      error.Field(field);
-      continue;
-    }
+  for (const std::string& field : details.fields) error.Field(map(field));
+  return error;
+}
+
+absl::Status BelowPath(const absl::Status& status, std::string_view path) {
+  if (status.ok()) return status;
+  bool has_fields = false;
+  base::Error error = MapFields(status, [&](std::string_view field) {
+    constexpr std::string_view kOptions = "options.";
+    has_fields = true;
+    if (field.substr(0, path.size()) == path) return std::string(field);
     if (field.substr(0, kOptions.size()) == kOptions) field.remove_prefix(kOptions.size());
-    error.Field(base::StrCat(path, ".", field));
-  }
-  if (details.fields.empty()) error.Field(path);
+    return base::StrCat(path, ".", field);
+  });
+  if (!has_fields) error.Field(path);
   return error;
 }
 

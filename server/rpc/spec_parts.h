@@ -10,8 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/status.h"
 #include "jobs/job.h"
 #include "lbw/v1/dataset.pb.h"
 #include "lbw/v1/evaluation.pb.h"
@@ -24,6 +26,9 @@ namespace lbw::rpc {
 absl::Status BadArgument(std::string_view message, std::string_view field);
 // OK where low <= value <= high. Names the last part of field in its message.
 absl::Status CheckCount(uint64_t value, uint64_t low, uint64_t high, std::string_view field);
+// The same code, reason and message, each field as map gives it.
+base::Error MapFields(const absl::Status& status,
+                      absl::FunctionRef<std::string(std::string_view field)> map);
 // The same error with its fields behind `path`: "options.bits" and "rules[0].bits" become
 // path.bits and path.rules[0].bits.
 absl::Status BelowPath(const absl::Status& status, std::string_view path);

@@ -209,11 +209,8 @@ absl::StatusOr<std::unique_ptr<base::RandomAccessReader>> FolderBlobStore::Open(
 }
 
 absl::StatusOr<bool> FolderBlobStore::Exists(std::string_view sha256) const {
-  if (!base::IsSha256Hex(sha256)) return false;
-  const absl::StatusOr<FileInfo> info = files_.Stat(PathOf(sha256));
-  if (absl::IsNotFound(info.status())) return false;
-  LBW_RETURN_IF_ERROR(info.status());
-  return true;
+  LBW_ASSIGN_OR_RETURN(const std::optional<absl::Time> modified, ModifiedTime(sha256));
+  return modified.has_value();
 }
 
 absl::StatusOr<std::optional<absl::Time>> FolderBlobStore::ModifiedTime(

@@ -5,7 +5,6 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "base/strings.h"
-#include "quant/parallel.h"
 #include "tasks/predict.h"
 
 namespace lbw::tasks {
@@ -46,16 +45,8 @@ absl::StatusOr<CalibrationPictures> ReadCalibrationPictures(
     if (keep_going) LBW_RETURN_IF_ERROR(keep_going());
     const size_t block = static_cast<size_t>(std::max(1, threads)) * 4;
     const size_t count = std::min({block, want - pictures.inputs.size(), order.size() - at});
-    std::vector<PreparedPicture> prepared(count);
-    quant::ParallelFor(static_cast<int64_t>(count), threads, [&](int64_t i) {
-      const auto one = static_cast<size_t>(i);
-      const absl::StatusOr<std::string> encoded = pack.ReadPicture(order[at + one]);
-      if (encoded.ok()) {
-        prepared[one] = PreparePicture(input, *encoded);
-      } else {
-        prepared[one].status = encoded.status();
-      }
-    });
+    std::vector<PreparedPicture> prepared =
+        ReadPictures(pack, absl::MakeConstSpan(order).subspan(at, count), input, threads);
     for (size_t i = 0; i < count; ++i) {
       if (prepared[i].status.ok()) {
         pictures.inputs.push_back(std::move(prepared[i].values));

@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <set>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -15,12 +14,14 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "dataset/pack.h"
-#include "eval/agreement.h"
+#include "eval/boxes.h"
 #include "graph/graph.h"
 #include "tasks/calibrate_network.h"
 #include "tasks/calibration_pictures.h"
 #include "tasks/compare_spec.h"
+#include "tasks/job_files.h"
 #include "tasks/json.h"
+#include "tasks/judge.h"
 #include "tasks/predict.h"
 #include "tasks/report_size.h"
 
@@ -45,17 +46,6 @@ struct ValueSums {
   }
 };
 
-double OverlapOf(const detect::Detection& a, const detect::Detection& b) {
-  const double width = std::min(a.box.x_max, b.box.x_max) - std::max(a.box.x_min, b.box.x_min);
-  const double height = std::min(a.box.y_max, b.box.y_max) - std::max(a.box.y_min, b.box.y_min);
-  if (width <= 0 || height <= 0) return 0;
-  const auto area = [](const detect::Detection& one) {
-    return static_cast<double>(one.box.x_max - one.box.x_min) *
-           static_cast<double>(one.box.y_max - one.box.y_min);
-  };
-  return width * height / (area(a) + area(b) - width * height);
-}
-
 // Boxes of both, each of the version's taken by the reference's that overlaps it most, best score
 // first.
 Json Matches(const std::vector<detect::Detection>& version,
@@ -69,7 +59,8 @@ Json Matches(const std::vector<detect::Detection>& version,
     double overlap = kSameOverlap;
     for (size_t i = 0; i < reference.size(); ++i) {
       if (taken[i] || reference[i].class_index != box.class_index) continue;
-      const double here = OverlapOf(box, reference[i]);
+      const double here =
+          eval::OverlapRatio(box.box, reference[i].box, eval::PixelRule::kContinuous);
       if (here >= overlap) {
         overlap = here;
         best = i;
@@ -91,16 +82,6 @@ Json Matches(const std::vector<detect::Detection>& version,
     out["max_score_difference"] = largest;
   }
   return out;
-}
-
-detect::DecodeOptions DecodeOptionsOf(const EvaluateOptions& asked) {
-  detect::DecodeOptions options;
-  options.score_threshold = asked.score_threshold;
-  options.iou_threshold = asked.iou_threshold;
-  options.max_detections = asked.max_detections;
-  options.per_class = asked.per_class_nms;
-  options.top_k = 1;
-  return options;
 }
 
 class Comparing {
@@ -132,10 +113,7 @@ class Comparing {
     progress.stage = std::string(stage);
     context_.link->Report(progress);
   }
-  int Threads() const {
-    if (context_.threads > 0) return context_.threads;
-    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  }
+  int Threads() const { return ThreadsOf(0, context_); }
   absl::StatusOr<model::Model> Read(const std::string& bundle) const;
   absl::StatusOr<std::unique_ptr<engine::Executor>> Fetching(const model::Model& model) const;
 
@@ -165,16 +143,12 @@ absl::Status Comparing::Open() {
   LBW_ASSIGN_OR_RETURN(pack_sha256_, TextOf(inputs, "pack"));
   LBW_ASSIGN_OR_RETURN(version_, Read(bundle));
   LBW_ASSIGN_OR_RETURN(reference_, Read(reference));
-  LBW_ASSIGN_OR_RETURN(std::unique_ptr<base::RandomAccessReader> reader,
-                       context_.blobs->Open(pack_sha256_));
-  LBW_ASSIGN_OR_RETURN(dataset::Pack pack, dataset::Pack::Open(std::move(reader)));
-  pack_ = std::make_unique<dataset::Pack>(std::move(pack));
+  LBW_ASSIGN_OR_RETURN(pack_, OpenPack(*context_.blobs, pack_sha256_));
   if (!(version_.spec.input == reference_.spec.input)) {
     return base::Error(absl::StatusCode::kFailedPrecondition, base::reason::kBadArgument,
                        "the two versions read pictures differently: their specs' input differ");
   }
-  const bool classifier = version_.spec.head.kind == "logits";
-  if (classifier != (reference_.spec.head.kind == "logits") ||
+  if (IsClassifier(version_.spec) != IsClassifier(reference_.spec) ||
       version_.spec.classes != reference_.spec.classes) {
     return base::Error(absl::StatusCode::kFailedPrecondition, base::reason::kBadArgument,
                        "the two versions answer differently: their specs' heads or classes differ");
@@ -255,7 +229,7 @@ absl::Status Comparing::Boxes() {
                        Network::Make(version_, engine_, Threads(), Network::Activations::kFloat));
   LBW_ASSIGN_OR_RETURN(const auto reference,
                        Network::Make(reference_, engine_, Threads(), Network::Activations::kFloat));
-  const detect::DecodeOptions options = DecodeOptionsOf(spec_.options);
+  const detect::DecodeOptions options = DecodeOptionsOf(version_.spec, spec_.options);
   const float shown = version_.spec.head.nms.score;
   std::vector<eval::FoundBox> of_version, of_reference;
   StageSeconds seconds;
@@ -296,14 +270,11 @@ absl::Status Comparing::Boxes() {
         static_cast<double>(same) / static_cast<double>(pictures_.indices.size());
     return absl::OkStatus();
   }
-  eval::AgreementOptions agreement;
-  agreement.voc.max_curve_points = 2;
-  LBW_ASSIGN_OR_RETURN(const eval::VocResult result,
-                       eval::EvaluateAgreement({of_version, of_reference,
-                                                static_cast<int32_t>(pictures_.indices.size()),
-                                                static_cast<int32_t>(version_.spec.classes.size())},
-                                               agreement));
-  if (result.mean.has_value()) agreement_["map_50"] = result.mean->area;
+  LBW_ASSIGN_OR_RETURN(
+      const std::optional<double> mean,
+      MeanAgreement({of_version, of_reference, static_cast<int32_t>(pictures_.indices.size()),
+                     static_cast<int32_t>(version_.spec.classes.size())}));
+  Put(agreement_, "map_50", mean);
   return absl::OkStatus();
 }
 
@@ -339,10 +310,9 @@ absl::StatusOr<std::string> Comparing::Result() {
   std::string text = Dump(result);
   if (text.size() <= kMostReportBytes) return text;
   LBW_ASSIGN_OR_RETURN(const auto hold, context_.blobs->Acquire(store::BlobStore::Access::kName));
-  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, context_.blobs->NewBlob());
-  LBW_RETURN_IF_ERROR(blob->Append(base::AsBytes(Dump(result["comparison"]))));
-  LBW_ASSIGN_OR_RETURN(const store::BlobInfo info, blob->Commit());
-  return Dump(Json{{"report_blob", info.sha256}});
+  LBW_ASSIGN_OR_RETURN(const std::string report,
+                       WriteText(*context_.blobs, Dump(result["comparison"])));
+  return Dump(Json{{"report_blob", report}});
 }
 
 }  // namespace

@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/cancel.h"
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/strings.h"
@@ -21,6 +19,7 @@
 #include "tasks/evaluate_spec.h"
 #include "tasks/evaluate_state.h"
 #include "tasks/evaluate_subject.h"
+#include "tasks/job_files.h"
 #include "tasks/json.h"
 #include "tasks/report_size.h"
 
@@ -52,13 +51,12 @@ class Evaluation {
                                                   engine::ExecutorFactory& engine);
   absl::Status RunBatch(size_t first, size_t count);
   void NoteFailures(const Contender::Failures& failures);
-  std::string Fingerprint() const;
   absl::Status Checkpoint();
   absl::Status Obey();
   base::CancelToken UntilOrdered();
   void Report();
   std::optional<double> Top1SoFar() const;
-  int Threads() const;
+  int Threads() const { return ThreadsOf(spec_.options.threads, context_); }
   int64_t Pictures() const { return static_cast<int64_t>(subject_.pictures.size()); }
 
   const jobs::JobContext& context_;
@@ -82,12 +80,6 @@ class Evaluation {
   Order heard_ = Order::kGoOn;  // while figures were computed
 };
 
-int Evaluation::Threads() const {
-  if (spec_.options.threads > 0) return static_cast<int>(spec_.options.threads);
-  if (context_.threads > 0) return context_.threads;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
 absl::StatusOr<std::unique_ptr<Contender>> Evaluation::Load(const std::string& bundle,
                                                             engine::ExecutorFactory& engine) {
   const EvaluateFiles files{context_.blobs, pack_.get()};
@@ -104,10 +96,7 @@ absl::Status Evaluation::Open(engine::ExecutorFactory& engine) {
   LBW_ASSIGN_OR_RETURN(const std::string bundle, TextOf(inputs, "bundle"));
   LBW_ASSIGN_OR_RETURN(pack_sha256_, TextOf(inputs, "pack"));
   LBW_ASSIGN_OR_RETURN(const std::string against, TextOf(inputs, "against_bundle"));
-  LBW_ASSIGN_OR_RETURN(std::unique_ptr<base::RandomAccessReader> reader,
-                       context_.blobs->Open(pack_sha256_));
-  LBW_ASSIGN_OR_RETURN(dataset::Pack pack, dataset::Pack::Open(std::move(reader)));
-  pack_ = std::make_unique<dataset::Pack>(std::move(pack));
+  LBW_ASSIGN_OR_RETURN(pack_, OpenPack(*context_.blobs, pack_sha256_));
   LBW_ASSIGN_OR_RETURN(subject_, ReadSubject(*pack_, spec_));
   LBW_ASSIGN_OR_RETURN(main_, Load(bundle, engine));
   if (!against.empty()) {
@@ -116,16 +105,10 @@ absl::Status Evaluation::Open(engine::ExecutorFactory& engine) {
   return absl::OkStatus();
 }
 
-// What a checkpoint belongs to: names may mean other content by now, digests do not.
-std::string Evaluation::Fingerprint() const {
-  return base::Sha256Hex(
-      base::AsBytes(base::StrCat(context_.spec_json, "\n", context_.inputs_json)));
-}
-
 absl::Status Evaluation::Resume() {
   if (context_.checkpoint.empty()) return absl::OkStatus();
   LBW_ASSIGN_OR_RETURN(const auto reader, context_.blobs->Open(context_.checkpoint));
-  absl::StatusOr<EvaluateState> state = ReadState(*reader, Fingerprint());
+  absl::StatusOr<EvaluateState> state = ReadState(*reader, OriginOf(context_));
   if (!state.ok() || state->done > Pictures()) {
     link_.Say(jobs::JobLink::Severity::kWarning,
               base::StrCat("the checkpoint cannot be used, from the start again: ",
@@ -181,19 +164,13 @@ absl::Status Evaluation::RunBatch(size_t first, size_t count) {
 absl::Status Evaluation::Checkpoint() {
   // Nothing new: the worker has this one already.
   if (state_.done == done_at_checkpoint_) return absl::OkStatus();
-  LBW_ASSIGN_OR_RETURN(const auto hold, context_.blobs->Acquire(store::BlobStore::Access::kName));
-  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, context_.blobs->NewBlob());
   CheckpointHeader header;
-  header.spec_sha256 = Fingerprint();
+  header.spec_sha256 = OriginOf(context_);
   header.threads = Threads();
   header.isa = CpuIsa();
-  LBW_RETURN_IF_ERROR(WriteState(state_, header, *blob));
-  LBW_ASSIGN_OR_RETURN(const store::BlobInfo info, blob->Commit());
-  jobs::CheckpointInfo checkpoint;
-  checkpoint.sha256 = info.sha256;
-  checkpoint.size_bytes = info.size_bytes;
-  checkpoint.step = state_.done;
-  LBW_RETURN_IF_ERROR(link_.Checkpoint(checkpoint));
+  LBW_RETURN_IF_ERROR(WriteCheckpoint(context_, state_.done, [&](base::ByteSink& sink) {
+    return WriteState(state_, header, sink);
+  }));
   done_at_checkpoint_ = state_.done;
   since_checkpoint_ = base::Stopwatch();
   return absl::OkStatus();

@@ -65,9 +65,6 @@ class Contender {
         network_(std::move(network)),
         classes_(std::move(classes)),
         options_(options) {}
-  void TakeBoxes(const Predicted& predicted, int32_t index, RunState& run) const;
-  void TakeRank(const Predicted& predicted, int32_t index, const Subject& subject,
-                RunState& run) const;
 
   const dataset::Pack& pack_;
   const std::unique_ptr<Network> network_;

@@ -85,7 +85,7 @@ void AddRun(const std::string& prefix, const RunState& run, Tensors& tensors) {
   tensors.emplace(prefix + "judged", List(base::DType::kI32, run.judged_pictures));
 }
 
-absl::StatusOr<RunState> ReadRun(const std::string& prefix, const ReadTensor& read) {
+absl::StatusOr<RunState> ReadRun(const std::string& prefix, int64_t done, const ReadTensor& read) {
   const auto integers = [&](const char* list) {
     return ReadList<int32_t>(read, prefix + list, base::DType::kI32);
   };
@@ -115,6 +115,13 @@ absl::StatusOr<RunState> ReadRun(const std::string& prefix, const ReadTensor& re
   }
   for (size_t i = 0; i < labels.size(); ++i) {
     run.judged.push_back({labels[i], predicted[i], ranks[i]});
+  }
+  const bool found_fit =
+      std::all_of(run.found.begin(), run.found.end(), [&](const eval::FoundBox& found) {
+        return found.image_index >= 0 && found.image_index < done;
+      });
+  if (!found_fit || !IsWithin(run.judged_pictures, done)) {
+    return BadCheckpoint("a picture that is not done yet");
   }
   return run;
 }
@@ -169,22 +176,13 @@ absl::StatusOr<EvaluateState> ReadState(const base::RandomAccessReader& reader,
   }
   // Pictures that are skipped because of a damaged number would be missed in silence.
   if (metadata("position") != metadata("step")) return BadCheckpoint("position");
-  LBW_ASSIGN_OR_RETURN(state.main, ReadRun("state.main.", read));
-  LBW_ASSIGN_OR_RETURN(state.against, ReadRun("state.against.", read));
+  LBW_ASSIGN_OR_RETURN(state.main, ReadRun("state.main.", state.done, read));
+  LBW_ASSIGN_OR_RETURN(state.against, ReadRun("state.against.", state.done, read));
   LBW_ASSIGN_OR_RETURN(state.failed, ReadList<int32_t>(read, "state.failed", base::DType::kI32));
   LBW_ASSIGN_OR_RETURN(const std::vector<double> seconds,
                        ReadList<double>(read, "state.seconds", base::DType::kF64));
   if (seconds.size() != 4) return BadCheckpoint("state.seconds");
   if (!IsWithin(state.failed, state.done)) return BadCheckpoint("state.failed");
-  for (const RunState* const run : {&state.main, &state.against}) {
-    const bool found_fit =
-        std::all_of(run->found.begin(), run->found.end(), [&](const eval::FoundBox& found) {
-          return found.image_index >= 0 && found.image_index < state.done;
-        });
-    if (!found_fit || !IsWithin(run->judged_pictures, state.done)) {
-      return BadCheckpoint("a picture that is not done yet");
-    }
-  }
   state.seconds = {seconds[0], seconds[1], seconds[2], seconds[3]};
   return state;
 }

@@ -56,11 +56,12 @@ absl::StatusOr<EvaluateState> ReadState(const base::RandomAccessReader& reader,
 absl::StatusOr<CheckpointHeader> ReadHeader(const base::RandomAccessReader& reader);
 
 // One run as tensors "<prefix>boxes", ..., and back. read: a tensor by its name, of whatever type.
-// Errors: read's; kInvalidArgument, BAD_FILE - lists that do not fit each other.
+// Errors: read's; kInvalidArgument, BAD_FILE - lists that do not fit each other, or a picture that
+// is not among the first `done`.
 void AddRun(const std::string& prefix, const RunState& run,
             std::map<std::string, base::Tensor>& tensors);
 using ReadTensor = std::function<absl::StatusOr<base::Tensor>(const std::string& name)>;
-absl::StatusOr<RunState> ReadRun(const std::string& prefix, const ReadTensor& read);
+absl::StatusOr<RunState> ReadRun(const std::string& prefix, int64_t done, const ReadTensor& read);
 
 }  // namespace lbw::tasks
 

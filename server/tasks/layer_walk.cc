@@ -182,15 +182,12 @@ void LayerWalk::ResolveUses(const std::map<std::string, size_t, std::less<>>& no
 }
 
 absl::Status LayerWalk::FindLayers() {
-  std::vector<std::string> heads;
-  for (const detect::Role* role : {&model_.spec.head.boxes, &model_.spec.head.scores}) {
-    for (const detect::ValueSlice& slice : role->values) heads.push_back(slice.value);
-  }
   std::map<std::string, size_t, std::less<>> nodes;
   for (size_t i = 0; i < model_.graph.nodes.size(); ++i) {
     nodes.emplace(model_.graph.nodes[i].name, i);
   }
-  std::vector<graph::Weight> weights = graph::FindWeights(model_.graph, model_.constants, heads);
+  std::vector<graph::Weight> weights =
+      graph::FindWeights(model_.graph, model_.constants, model::RoleValues(model_.spec));
   const std::map<std::string, size_t> others = OtherReaders(weights);
   for (graph::Weight& weight : weights) {
     WalkLayer layer;

@@ -15,9 +15,8 @@ namespace lbw::tasks {
 namespace {
 
 std::vector<std::string> HeadNames(const model::Model& model) {
-  std::vector<std::string> names;
+  std::vector<std::string> names = model::RoleValues(model.spec);
   for (const detect::Role* role : {&model.spec.head.boxes, &model.spec.head.scores}) {
-    for (const detect::ValueSlice& slice : role->values) names.push_back(slice.value);
     for (const detect::ValueSlice& slice : role->logits) names.push_back(slice.value);
   }
   return names;

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "detect/image/image.h"
+#include "quant/parallel.h"
 
 namespace lbw::tasks {
 namespace {
@@ -65,6 +66,26 @@ PreparedPicture PreparePicture(const detect::InputSpec& input, const std::string
   picture.placement = detect::PlacePicture(input, image->width, image->height);
   picture.preprocess_seconds = prepare.ElapsedSeconds();
   return picture;
+}
+
+PreparedPicture ReadPicture(const dataset::Pack& pack, size_t index,
+                            const detect::InputSpec& input) {
+  const absl::StatusOr<std::string> encoded = pack.ReadPicture(index);
+  if (encoded.ok()) return PreparePicture(input, *encoded);
+  PreparedPicture picture;
+  picture.status = encoded.status();
+  return picture;
+}
+
+std::vector<PreparedPicture> ReadPictures(const dataset::Pack& pack,
+                                          absl::Span<const size_t> indices,
+                                          const detect::InputSpec& input, int threads) {
+  std::vector<PreparedPicture> pictures(indices.size());
+  quant::ParallelFor(static_cast<int64_t>(indices.size()), threads, [&](int64_t i) {
+    const auto one = static_cast<size_t>(i);
+    pictures[one] = ReadPicture(pack, indices[one], input);
+  });
+  return pictures;
 }
 
 PreparedPicture Network::Prepare(const std::string& encoded) const {

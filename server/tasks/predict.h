@@ -45,6 +45,15 @@ struct PreparedPicture {
 
 // Decodes a picture and lays it out as a network wants it. From any thread.
 PreparedPicture PreparePicture(const detect::InputSpec& input, const std::string& encoded);
+// The same for a picture of a pack; one that cannot be read has the reason as its status.
+PreparedPicture ReadPicture(const dataset::Pack& pack, size_t index,
+                            const detect::InputSpec& input);
+// The same for several, on at most so many threads.
+std::vector<PreparedPicture> ReadPictures(const dataset::Pack& pack,
+                                          absl::Span<const size_t> indices,
+                                          const detect::InputSpec& input, int threads);
+
+inline bool IsClassifier(const model::ModelSpec& spec) { return spec.head.kind == "logits"; }
 
 class Network {
  public:
@@ -61,7 +70,7 @@ class Network {
                                                        engine::ExecutorFactory& engine, int threads,
                                                        Activations activations);
   const model::ModelSpec& spec() const { return model_.spec; }
-  bool is_classifier() const { return model_.spec.head.kind == "logits"; }
+  bool is_classifier() const { return IsClassifier(model_.spec); }
   // At most so many pictures at a time.
   int64_t batch() const { return batch_; }
   // From any thread.

@@ -1,13 +1,12 @@
 #include "tasks/quantize_bench.h"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
-#include "base/digest.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "tasks/cpu.h"
+#include "tasks/job_files.h"
 #include "tasks/json.h"
 #include "tasks/quantize_report.h"
 
@@ -17,27 +16,7 @@ namespace {
 using Order = jobs::JobLink::Order;
 using Severity = jobs::JobLink::Severity;
 
-constexpr int64_t kDropAttempts = 6;  // that quantize_search.cc makes at most
-
-absl::StatusOr<std::unique_ptr<dataset::Pack>> OpenPack(store::BlobStore& blobs,
-                                                        const std::string& sha256) {
-  LBW_ASSIGN_OR_RETURN(std::unique_ptr<base::RandomAccessReader> reader, blobs.Open(sha256));
-  LBW_ASSIGN_OR_RETURN(dataset::Pack pack, dataset::Pack::Open(std::move(reader)));
-  return std::make_unique<dataset::Pack>(std::move(pack));
-}
-
 }  // namespace
-
-int QuantizeBench::Threads() const {
-  if (spec_.calibration.threads > 0) return spec_.calibration.threads;
-  if (context_.threads > 0) return context_.threads;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
-std::string QuantizeBench::Origin() const {
-  return base::Sha256Hex(
-      base::AsBytes(base::StrCat(context_.spec_json, "\n", context_.inputs_json)));
-}
 
 absl::Status QuantizeBench::Checkpoint() {
   if (!dirty_) return absl::OkStatus();
@@ -45,15 +24,9 @@ absl::Status QuantizeBench::Checkpoint() {
   state_.steps = steps_.steps();
   state_.isa = CpuIsa();
   state_.threads = Threads();
-  LBW_ASSIGN_OR_RETURN(const auto hold, context_.blobs->Acquire(store::BlobStore::Access::kName));
-  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, context_.blobs->NewBlob());
-  LBW_RETURN_IF_ERROR(WriteQuantizeState(state_, Origin(), *blob));
-  LBW_ASSIGN_OR_RETURN(const store::BlobInfo info, blob->Commit());
-  jobs::CheckpointInfo checkpoint;
-  checkpoint.sha256 = info.sha256;
-  checkpoint.size_bytes = info.size_bytes;
-  checkpoint.step = steps_.step();
-  LBW_RETURN_IF_ERROR(link_.Checkpoint(checkpoint));
+  LBW_RETURN_IF_ERROR(WriteCheckpoint(context_, steps_.step(), [&](base::ByteSink& sink) {
+    return WriteQuantizeState(state_, OriginOf(context_), sink);
+  }));
   dirty_ = false;
   pace_.End();
   return absl::OkStatus();
@@ -143,7 +116,7 @@ void QuantizeBench::Plan() {
   int64_t units = spec_.calibration.count + trial + pictures;
   if (spec_.widths.has_value()) {
     const int64_t measured = measures_labels() ? UnitsOfMeasuring(1) : 0;
-    units += trial + (drop ? kDropAttempts : 2) * (trial + measured);
+    units += trial + (drop ? kMostDropAttempts + 1 : 2) * (trial + measured);
   } else if (spec_.mu.has_value()) {
     const auto attempts = static_cast<int64_t>(spec_.mu->ratios.size()) + 1;
     units += attempts * (trial + UnitsOfMeasuring(1));
@@ -155,7 +128,7 @@ void QuantizeBench::Plan() {
 absl::Status QuantizeBench::Resume() {
   if (context_.checkpoint.empty()) return absl::OkStatus();
   LBW_ASSIGN_OR_RETURN(const auto reader, context_.blobs->Open(context_.checkpoint));
-  absl::StatusOr<QuantizeState> state = ReadQuantizeState(*reader, Origin());
+  absl::StatusOr<QuantizeState> state = ReadQuantizeState(*reader, OriginOf(context_));
   if (!state.ok()) {
     link_.Say(Severity::kWarning,
               base::StrCat("the checkpoint cannot be used, from the start again: ",

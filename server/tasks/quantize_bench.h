@@ -24,6 +24,7 @@
 #include "tasks/calibrate_network.h"
 #include "tasks/calibration_pictures.h"
 #include "tasks/evaluate_state.h"
+#include "tasks/job_files.h"
 #include "tasks/predict.h"
 #include "tasks/quantize_measure.h"
 #include "tasks/quantize_pace.h"
@@ -35,6 +36,9 @@ namespace lbw::tasks {
 struct QuantizeSeconds {
   double prepare = 0, forward = 0, gram = 0, solve = 0, measure = 0;
 };
+
+// Calibrations that the search for the fewest bytes makes at most; the widest may follow.
+inline constexpr int kMostDropAttempts = 5;
 
 // A calibration that is tried.
 struct Trial {
@@ -99,7 +103,7 @@ class QuantizeBench {
   int64_t UnitsOfTrial() const { return static_cast<int64_t>(layers_.size()); }
   int64_t UnitsOfMeasuring(size_t candidates) const;
 
-  int Threads() const;
+  int Threads() const { return ThreadsOf(spec_.calibration.threads, context_); }
   const jobs::JobContext& context() const { return context_; }
   engine::ExecutorFactory& engine() { return engine_; }
   const QuantizeSpec& spec() const { return spec_; }
@@ -124,7 +128,6 @@ class QuantizeBench {
   absl::StatusOr<Measured> FindFigures(std::string_view stage, const std::string& key,
                                        const std::string& what);
   void Plan();
-  std::string Origin() const;
 
   const jobs::JobContext& context_;
   jobs::JobLink& link_;

@@ -9,11 +9,9 @@
 
 #include "base/status.h"
 #include "base/strings.h"
-#include "eval/agreement.h"
-#include "eval/average_precision.h"
 #include "eval/bootstrap.h"
-#include "quant/parallel.h"
 #include "tasks/class_map.h"
+#include "tasks/judge.h"
 
 namespace lbw::tasks {
 namespace {
@@ -87,13 +85,7 @@ absl::StatusOr<std::unique_ptr<Measure>> Measure::Open(const dataset::Pack& pack
         measure->labelled_ ||
         (measure->classifier_ ? picture.label.has_value() : !picture.annotations.empty());
   }
-  const bool classification = data.task == dataset::Task::kClassification;
-  if (measure->labelled_ && classification != measure->classifier_) {
-    return base::Error(
-        absl::StatusCode::kFailedPrecondition, base::reason::kNotTheRightHead,
-        base::StrCat("the dataset is for ", classification ? "classification" : "detection",
-                     " and the version's head is ", spec.head.kind));
-  }
+  if (measure->labelled_) LBW_RETURN_IF_ERROR(CheckTask(spec, data));
   if (measure->labelled_) {
     LBW_RETURN_IF_ERROR(measure->TakeTruths());
   } else {
@@ -167,57 +159,8 @@ void Measure::TakeNoTruths() {
   std::iota(to_dataset_.begin(), to_dataset_.end(), 0);
 }
 
-detect::DecodeOptions Measure::DecodeOptionsOf() const {
-  detect::DecodeOptions options;
-  if (classifier_) {
-    options.top_k = std::min<int64_t>(1000, static_cast<int64_t>(spec_.classes.size()));
-    return options;
-  }
-  options.score_threshold = asked_.options.score_threshold;
-  options.iou_threshold = asked_.options.iou_threshold;
-  options.max_detections = asked_.options.max_detections;
-  options.per_class = asked_.options.per_class_nms;
-  return options;
-}
-
-void Measure::Take(const Predicted& predicted, int32_t index, RunState& run) const {
-  if (!predicted.status.ok()) return;
-  for (const detect::Detection& detection : predicted.detections) {
-    const int32_t mapped = to_dataset_[static_cast<size_t>(detection.class_index)];
-    if (mapped >= 0) run.found.push_back({index, {detection.box, mapped, detection.score}});
-  }
-  if (!classifier_) return;
-  eval::JudgedPicture judged;
-  judged.label = subject_.labels[static_cast<size_t>(index)];
-  judged.rank = static_cast<int32_t>(subject_.truth.labels.size()) - 1;
-  int32_t rank = 0;
-  for (const detect::ClassScore& score : predicted.classes) {
-    const int32_t mapped = to_dataset_[static_cast<size_t>(score.class_index)];
-    if (mapped < 0) continue;
-    if (rank == 0) judged.predicted = mapped;
-    if (mapped == judged.label) judged.rank = rank;
-    ++rank;
-  }
-  run.judged.push_back(judged);
-  run.judged_pictures.push_back(index);
-}
-
-std::vector<PreparedPicture> Measure::Prepare(size_t first, size_t count, int threads) const {
-  std::vector<PreparedPicture> prepared(count);
-  quant::ParallelFor(static_cast<int64_t>(count), threads, [&](int64_t i) {
-    const auto one = static_cast<size_t>(i);
-    const absl::StatusOr<std::string> encoded = pack_.ReadPicture(subject_.pictures[first + one]);
-    if (encoded.ok()) {
-      prepared[one] = PreparePicture(spec_.input, *encoded);
-    } else {
-      prepared[one].status = encoded.status();
-    }
-  });
-  return prepared;
-}
-
 absl::Status Measure::Run(absl::Span<const Running> all, int threads, const Visit& visit) const {
-  const detect::DecodeOptions options = DecodeOptionsOf();
+  const detect::DecodeOptions options = DecodeOptionsOf(spec_, asked_.options);
   int64_t step = 8;
   for (const Running& one : all) step = std::min(step, one.network->batch());
   int64_t first = pictures();
@@ -232,13 +175,18 @@ absl::Status Measure::Run(absl::Span<const Running> all, int threads, const Visi
     if (visit) LBW_RETURN_IF_ERROR(visit(first));
     const int64_t count = std::min(step, pictures() - first);
     const std::vector<PreparedPicture> prepared =
-        Prepare(static_cast<size_t>(first), static_cast<size_t>(count), threads);
+        ReadPictures(pack_,
+                     absl::MakeConstSpan(subject_.pictures)
+                         .subspan(static_cast<size_t>(first), static_cast<size_t>(count)),
+                     spec_.input, threads);
     for (const Running& one : all) {
       if (one.run->done != first) continue;
       LBW_ASSIGN_OR_RETURN(const std::vector<Predicted> predicted,
                            one.network->Run(prepared, options, seconds));
       for (size_t i = 0; i < predicted.size(); ++i) {
-        Take(predicted[i], static_cast<int32_t>(first) + static_cast<int32_t>(i), one.run->run);
+        if (!predicted[i].status.ok()) continue;
+        TakePredicted(predicted[i], {classifier_, to_dataset_, subject_},
+                      static_cast<int32_t>(first) + static_cast<int32_t>(i), one.run->run);
       }
       one.run->done = first + count;
     }
@@ -252,13 +200,9 @@ absl::Status Measure::FillBoxes(const RunState& run, const RunState* reference,
   const auto classes = static_cast<int32_t>(truth.labels.size());
   const eval::BoxSet set{truth.boxes, run.found, truth.pictures, classes};
   if (reference != nullptr) {
-    eval::AgreementOptions agreement;
-    agreement.voc.max_curve_points = 2;
     LBW_ASSIGN_OR_RETURN(
-        const eval::VocResult same,
-        eval::EvaluateAgreement({run.found, reference->found, truth.pictures, classes}, agreement,
-                                cancel));
-    if (same.mean.has_value()) out.agreement = same.mean->area;
+        out.agreement,
+        MeanAgreement({run.found, reference->found, truth.pictures, classes}, cancel));
   }
   if (!labelled_) return absl::OkStatus();
   eval::BootstrapOptions options;

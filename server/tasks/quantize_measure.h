@@ -80,13 +80,10 @@ class Measure {
 
  private:
   Measure(const dataset::Pack& pack, const MeasureAsked& asked, const model::ModelSpec& spec)
-      : pack_(pack), asked_(asked), spec_(spec), classifier_(spec.head.kind == "logits") {}
+      : pack_(pack), asked_(asked), spec_(spec), classifier_(IsClassifier(spec)) {}
   absl::Status ChoosePictures(absl::Span<const size_t> calibrated_on);
-  std::vector<PreparedPicture> Prepare(size_t first, size_t count, int threads) const;
   absl::Status TakeTruths();
   void TakeNoTruths();
-  detect::DecodeOptions DecodeOptionsOf() const;
-  void Take(const Predicted& predicted, int32_t index, RunState& run) const;
   absl::Status FillBoxes(const RunState& run, const RunState* reference,
                          const base::CancelToken& cancel, Measured& out) const;
   void FillClasses(const RunState& run, const RunState* reference, Measured& out) const;

@@ -12,6 +12,7 @@
 #include "tasks/compare_spec.h"
 #include "tasks/quantize_spec.h"
 #include "tasks/report_size.h"
+#include "tasks/require_blob.h"
 
 namespace lbw::tasks {
 namespace {
@@ -57,11 +58,7 @@ absl::Status ReadBundle(store::BlobStore& blobs, const Json& result, registry::M
   LBW_ASSIGN_OR_RETURN(made.bundle, TextOf(result, "bundle"));
   if (made.bundle.empty()) return Lacks("bundle");
   // An older blob of the same content may have been unlinked between the child's word and now.
-  LBW_ASSIGN_OR_RETURN(const bool there, blobs.Exists(made.bundle));
-  if (!there) {
-    return base::Error(absl::StatusCode::kUnavailable, base::reason::kBlobGone,
-                       base::StrCat("the bundle ", made.bundle, " was swept; again"));
-  }
+  LBW_RETURN_IF_ERROR(RequireBlob(blobs, "bundle", made.bundle));
   LBW_ASSIGN_OR_RETURN(const auto reader, blobs.Open(made.bundle));
   made.bundle_bytes = reader->size();
   LBW_ASSIGN_OR_RETURN(const uint64_t told, UnsignedOf(result, "bundle_bytes"));

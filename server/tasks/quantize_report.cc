@@ -91,17 +91,6 @@ Json RuleMatchesJson(const std::vector<std::vector<std::string>>& caught,
   return list;
 }
 
-Json ActivationsJson(const graph::Activations& activations) {
-  Json out = Json::object();
-  for (const auto& [value, range] : activations) {
-    out[value] = {{"signed", range.is_signed},
-                  {"scale", static_cast<double>(range.scale)},
-                  {"zero_point", range.zero_point},
-                  {"method", range.method}};
-  }
-  return out;
-}
-
 std::optional<double> OutputSqnr(double power, double error) {
   if (!(power > 0) || !(error > 0)) return std::nullopt;
   const double ratio = power / error;

@@ -19,8 +19,6 @@ Json ReportJson(const std::vector<quant::TensorReport>& reports);
 // A list of lbw.v1.RuleMatch.
 Json RuleMatchesJson(const std::vector<std::vector<std::string>>& caught,
                      const std::vector<quant::LayerRule>& rules);
-// lbw.v1.CalibrationReport.activations.
-Json ActivationsJson(const graph::Activations& activations);
 
 // 10 log10(power / error); unset where either is zero.
 std::optional<double> OutputSqnr(double power, double error);

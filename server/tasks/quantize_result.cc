@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "tasks/cpu.h"
+#include "tasks/job_files.h"
 #include "tasks/observe_ranges.h"
 #include "tasks/predict.h"
 #include "tasks/quantize_report.h"
@@ -145,7 +146,7 @@ Json CalibrationJson(QuantizeBench& bench, const model::Model& finished,
   out["pictures"] = bench.pictures().inputs.size();
   out["pictures_failed"] = bench.pictures().failed.size();
   out["layers"] = LayersJson(bench, findings);
-  out["activations"] = ActivationsJson(finished.activations);
+  out["activations"] = Json::parse(graph::ActivationsToJson(finished.activations));
   out["measurements"] = findings.measurements;
   if (const Measure* measure = bench.measure()) {
     out["metric"] = std::string(measure->metric());
@@ -198,12 +199,6 @@ absl::StatusOr<model::QuantizeOutcome> Outcome(const QuantizeBench& bench) {
     report = std::move(made);
   }
   return plan;
-}
-
-absl::StatusOr<store::BlobInfo> WriteText(store::BlobStore& blobs, const std::string& text) {
-  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, blobs.NewBlob());
-  LBW_RETURN_IF_ERROR(blob->Append(base::AsBytes(text)));
-  return blob->Commit();
 }
 
 }  // namespace
@@ -276,10 +271,10 @@ absl::StatusOr<std::string> WriteResult(QuantizeBench& bench, const model::Model
   if (text.size() <= kMostReportBytes) return text;
   Json aside = result["quantization"];
   aside["rule_matches"] = result["rule_matches"];
-  LBW_ASSIGN_OR_RETURN(const store::BlobInfo report, WriteText(blobs, Dump(aside)));
+  LBW_ASSIGN_OR_RETURN(const std::string report, WriteText(blobs, Dump(aside)));
   result.erase("quantization");
   result.erase("rule_matches");
-  result["report_blob"] = report.sha256;
+  result["report_blob"] = report;
   return Dump(result);
 }
 

@@ -10,7 +10,6 @@
 namespace lbw::tasks {
 namespace {
 
-constexpr int kMostAttempts = 5;  // of the search for the fewest bytes
 constexpr char kExactProjection[] = "exact projection, bias corrected";
 constexpr uint64_t kBudgetParts = 16;  // between the fewest and the most bytes
 
@@ -144,7 +143,7 @@ ByteRange RangeOf(const std::vector<FreeLayer>& free) {
 // which takes the drop to fall as bytes grow.
 absl::Status FindWithinDrop(QuantizeBench& bench, WidthOutcome& outcome) {
   const double limit = *bench.spec().widths->max_drop;
-  if (bench.measure() == nullptr || !bench.measure()->labelled()) {
+  if (!bench.measures_labels()) {
     return base::Error(absl::StatusCode::kFailedPrecondition, base::reason::kBadDataset,
                        "max_drop needs pictures with labels to measure on");
   }
@@ -161,7 +160,7 @@ absl::Status FindWithinDrop(QuantizeBench& bench, WidthOutcome& outcome) {
   uint64_t low = 0;
   uint64_t high = kBudgetParts;
   std::optional<Attempt> good;
-  for (int i = 0; i < kMostAttempts && low <= high; ++i) {
+  for (int i = 0; i < kMostDropAttempts && low <= high; ++i) {
     const uint64_t middle = (low + high) / 2;
     const uint64_t more = (range.most - range.least) / kBudgetParts * middle;
     LBW_ASSIGN_OR_RETURN(Attempt plan, PlanAt(outcome.free, range.least + more));

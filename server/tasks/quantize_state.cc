@@ -79,17 +79,7 @@ absl::Status ReadRuns(const tensorfile::PackedFile& file, const Json& json, Quan
     LBW_ASSIGN_OR_RETURN(const std::string name, TextOf((*runs)[i], "name"));
     PartialRun partial;
     LBW_ASSIGN_OR_RETURN(partial.done, IntegerOf((*runs)[i], "done"));
-    LBW_ASSIGN_OR_RETURN(partial.run, ReadRun(base::StrCat("run.", i, "."), read));
-    for (const eval::FoundBox& box : partial.run.found) {
-      if (box.image_index < 0 || box.image_index >= partial.done) {
-        return BadFile("a checkpoint with boxes of a picture that is not done");
-      }
-    }
-    for (const int32_t picture : partial.run.judged_pictures) {
-      if (picture < 0 || picture >= partial.done) {
-        return BadFile("a checkpoint with classes of a picture that is not done");
-      }
-    }
+    LBW_ASSIGN_OR_RETURN(partial.run, ReadRun(base::StrCat("run.", i, "."), partial.done, read));
     state.runs.emplace(name, std::move(partial));
   }
   return absl::OkStatus();

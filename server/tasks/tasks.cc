@@ -15,6 +15,7 @@
 #include "tasks/json.h"
 #include "tasks/quantize.h"
 #include "tasks/quantize_publish.h"
+#include "tasks/require_blob.h"
 
 namespace lbw::tasks {
 namespace {
@@ -77,10 +78,8 @@ class Kinds final : public jobs::JobKinds {
       std::string_view sha256) override {
     LBW_ASSIGN_OR_RETURN(std::unique_ptr<store::BlobStore::Hold> hold,
                          context_.blobs->Acquire(store::BlobStore::Access::kName));
-    LBW_ASSIGN_OR_RETURN(const bool there, context_.blobs->Exists(sha256));
-    if (there) return hold;
-    return base::Error(absl::StatusCode::kUnavailable, base::reason::kBlobGone,
-                       base::StrCat("the checkpoint ", sha256, " was swept; again"));
+    LBW_RETURN_IF_ERROR(RequireBlob(*context_.blobs, "checkpoint", sha256));
+    return hold;
   }
 
   absl::Status ApplyFailure(store::Session& session, const jobs::Job& job) override {
@@ -157,11 +156,7 @@ class Kinds final : public jobs::JobKinds {
     LBW_ASSIGN_OR_RETURN(const auto reader, context_.blobs->Open(defects));
     LBW_ASSIGN_OR_RETURN(checked.defects_json, base::ReadAll(*reader, kMostBlobBytes));
     // An older pack of the same content may have been unlinked between the child's word and now.
-    LBW_ASSIGN_OR_RETURN(const bool there, context_.blobs->Exists(checked.pack_artifact));
-    if (!there) {
-      return base::Error(absl::StatusCode::kUnavailable, base::reason::kBlobGone,
-                         base::StrCat("the pack ", checked.pack_artifact, " was swept; again"));
-    }
+    LBW_RETURN_IF_ERROR(RequireBlob(*context_.blobs, "pack", checked.pack_artifact));
     store::ArtifactRow row;
     row.artifact.sha256 = checked.pack_artifact;
     row.artifact.size_bytes = checked.pack_bytes;

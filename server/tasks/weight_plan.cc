@@ -26,21 +26,13 @@ uint64_t BytesAt(int bits, const base::Shape& shape, const quant::TensorOptions&
   return static_cast<uint64_t>(bytes);
 }
 
-std::vector<std::string> HeadsOf(const model::ModelSpec& spec) {
-  std::vector<std::string> heads;
-  for (const detect::Role* role : {&spec.head.boxes, &spec.head.scores}) {
-    for (const detect::ValueSlice& slice : role->values) heads.push_back(slice.value);
-  }
-  return heads;
-}
-
 }  // namespace
 
 absl::StatusOr<WeightPlan> PlanWeights(const model::Model& outline,
                                        const model::QuantizeOptions& options,
                                        const WidthChoice& choice) {
   const std::vector<graph::Weight> weights =
-      graph::FindWeights(outline.graph, outline.constants, HeadsOf(outline.spec));
+      graph::FindWeights(outline.graph, outline.constants, model::RoleValues(outline.spec));
   WeightPlan plan;
   for (const graph::Weight& weight : weights) {
     const base::Shape shape = graph::ShapeOf(outline.constants.find(weight.constant)->second);

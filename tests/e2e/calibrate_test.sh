@@ -72,28 +72,29 @@ lbw detect aizoo/2 "$(find "$data/facemask_trainval/JPEGImages" -name '*.jpg' | 
 echo "The same job again, its child killed in the middle: the same bits"
 job=$(lbw --json model quantize aizoo --bits 4 --calibrate masks --seed 1 --no-measure --no-wait |
   python3 -c 'import json, sys; print(json.load(sys.stdin)["name"].split("/")[-1])')
-for ((i = 0; i < 600; i++)); do
-  layer=$(lbw --json job get "$job" | python3 -c 'import json, sys; print(int(json.load(sys.stdin)["values"].get("layer", 0)))')
-  [[ $layer -ge 8 ]] && break
-  read -rt 0.05 <> <(:) || true
-done
-[[ $layer -ge 8 && $layer -lt 28 ]] || fail "the job did not get to its middle: layer $layer"
-lbw job pause "$job" >/dev/null
-for ((i = 0; i < 600; i++)); do
-  state=$(lbw --json job get "$job" | python3 -c 'import json, sys; print(json.load(sys.stdin)["state"])')
-  [[ $state == JOB_STATE_PAUSED ]] && break
-  read -rt 0.05 <> <(:) || true
-done
-lbw job resume "$job" >/dev/null
-pid=""
-for ((i = 0; i < 600; i++)); do
-  pid=$(working_child)
+at_its_middle() {
+  layer=$(lbw --json job get "$job" | python3 -c 'import json, sys; print(int(json.load(sys.stdin)["values"].get("layer", 0)))') ||
+    fail "the job cannot be read"
+  [[ $layer -ge 8 ]]
+}
+is_paused() {
+  state=$(lbw --json job get "$job" | python3 -c 'import json, sys; print(json.load(sys.stdin)["state"])') ||
+    fail "the job cannot be read"
+  [[ $state == JOB_STATE_PAUSED ]]
+}
+goes_on() {
+  pid=$(working_child) || fail "the processes cannot be read"
   layer=$(lbw --json job get "$job" | python3 -c 'import json, sys
 j = json.load(sys.stdin)
-print(int(j["values"].get("layer", 0)) if j["state"] == "JOB_STATE_RUNNING" else 0)')
-  [[ -n $pid && $layer -ge 10 ]] && break
-  read -rt 0.05 <> <(:) || true
-done
+print(int(j["values"].get("layer", 0)) if j["state"] == "JOB_STATE_RUNNING" else 0)') || fail "the job cannot be read"
+  [[ -n $pid && $layer -ge 10 ]]
+}
+wait_until at_its_middle || true
+[[ $layer -ge 8 && $layer -lt 28 ]] || fail "the job did not get to its middle: layer $layer"
+lbw job pause "$job" >/dev/null
+wait_until is_paused || fail "the job does not pause: state $state"
+lbw job resume "$job" >/dev/null
+wait_until goes_on || fail "the job does not go on: layer $layer"
 kill -9 "$pid"
 lbw job watch "$job" >/dev/null
 [[ $(bundle_of aizoo/2) == "$(lbw --json job get "$job" >"$WORK/killed.json" && bundle_of aizoo/3)" ]] || fail "the killed job made other bits"

@@ -30,6 +30,17 @@ wait_for_file() {
   return 1
 }
 
+# wait_until COMMAND [ARGUMENT...]: until the command says yes, asked 600 times, 50 ms apart. Within the command a
+# failure that is to end the test calls fail: set -e has no effect there.
+wait_until() {
+  local tries
+  for ((tries = 0; tries < 600; tries++)); do
+    "$@" && return 0
+    read -rt 0.05 <> <(:) || true
+  done
+  return 1
+}
+
 # start_server DATA_DIR [FLAG...]: the server's process id is in SERVER_PID. Listens on LISTEN, or on a free port.
 start_server() {
   local data=$1

@@ -68,26 +68,23 @@ absl::Status ShowResult(Session& session, const CalibrateArguments& arguments,
                    ", which was made all the same: ", plan.verdict()));
 }
 
-void AddSearchFlags(CLI::App& app, CalibrationFlags& flags, std::vector<CLI::Option*>& added) {
-  added.push_back(app.add_option("--budget-bytes", flags.budget,
-                                 "choose each layer's bits so that all fit: 65536, 64k, 1.5M"));
-  added.push_back(app.add_option(
-      "--max-drop", flags.max_drop,
-      "or: the fewest bytes whose measured value is at most this much lower: 0.005"));
-  added.push_back(
-      app.add_option("--widths", flags.widths, "bits to choose from: 2,3,4; 2..6 by default")
-          ->delimiter(',')
-          ->allow_extra_args(false));
+void AddSearchFlags(CLI::App& app, CalibrationFlags& flags) {
+  app.add_option("--budget-bytes", flags.budget,
+                 "choose each layer's bits so that all fit: 65536, 64k, 1.5M");
+  app.add_option("--max-drop", flags.max_drop,
+                 "or: the fewest bytes whose measured value is at most this much lower: 0.005");
+  app.add_option("--widths", flags.widths, "bits to choose from: 2,3,4; 2..6 by default")
+      ->delimiter(',')
+      ->allow_extra_args(false);
 }
 
-void AddMeasureFlags(CLI::App& app, CalibrationFlags& flags, std::vector<CLI::Option*>& added) {
-  added.push_back(
-      app.add_option("--measure", flags.measure,
-                     "DATASET[:SPLIT] to measure on; the calibration's own by default: val, else "
-                     "test, else the pictures that were not calibrated on"));
-  added.push_back(app.add_option("--measure-pictures", flags.measure_pictures,
-                                 "measure on the first so many; all by default"));
-  added.push_back(app.add_flag("--no-measure", flags.no_measure, "no measuring at the end"));
+void AddMeasureFlags(CLI::App& app, CalibrationFlags& flags) {
+  app.add_option("--measure", flags.measure,
+                 "DATASET[:SPLIT] to measure on; the calibration's own by default: val, else "
+                 "test, else the pictures that were not calibrated on");
+  app.add_option("--measure-pictures", flags.measure_pictures,
+                 "measure on the first so many; all by default");
+  app.add_flag("--no-measure", flags.no_measure, "no measuring at the end");
 }
 
 }  // namespace
@@ -97,32 +94,26 @@ void AddCalibrateFlags(CLI::App& app, CalibrateArguments& arguments) {
   CLI::Option* const calibrate = app.add_option(
       "--calibrate", flags.calibrate,
       "DATASET, or FOLDER of pictures: choose codes so that layers keep their outputs on them");
-  std::vector<CLI::Option*> added;
-  added.push_back(app.add_option("--split", flags.split,
-                                 "to calibrate on; 'train' where there is one, else all"));
-  added.push_back(
-      app.add_option("--images", flags.images, "pictures to calibrate on, 1..4096; 64 by default"));
-  added.push_back(app.add_option("--seed", flags.seed, "which pictures; 0 by default"));
-  added.push_back(app.add_option("--positions", flags.positions,
-                                 "output positions of a picture that count; 400 by default"));
-  added.push_back(app.add_option("--scale", flags.scale,
-                                 "pow2, or real: a factor a channel, at 2 bits, where it is the "
-                                 "default"));
-  AddSearchFlags(app, flags, added);
-  AddMeasureFlags(app, flags, added);
-  added.push_back(app.add_option("--threads", flags.threads,
-                                 "the result does not depend on them; the worker's by default"));
   const std::vector<CLI::Option*> before = app.get_options({});
+  app.add_option("--split", flags.split, "to calibrate on; 'train' where there is one, else all");
+  app.add_option("--images", flags.images, "pictures to calibrate on, 1..4096; 64 by default");
+  app.add_option("--seed", flags.seed, "which pictures; 0 by default");
+  app.add_option("--positions", flags.positions,
+                 "output positions of a picture that count; 400 by default");
+  app.add_option("--scale", flags.scale,
+                 "pow2, or real: a factor a channel, at 2 bits, where it is the default");
+  AddSearchFlags(app, flags);
+  AddMeasureFlags(app, flags);
+  app.add_option("--threads", flags.threads,
+                 "the result does not depend on them; the worker's by default");
   AddJobFlags(app, arguments.job);
+  app.add_option("--plot", arguments.plot,
+                 "PNG file: value and error against bytes, or against mu, or each layer's SQNR");
+  app.add_option("--report", arguments.report,
+                 "JSON file for the whole result, each tensor's statistics too");
   for (CLI::Option* option : app.get_options({})) {
-    if (std::find(before.begin(), before.end(), option) == before.end()) added.push_back(option);
+    if (std::find(before.begin(), before.end(), option) == before.end()) option->needs(calibrate);
   }
-  added.push_back(app.add_option("--plot", arguments.plot,
-                                 "PNG file: value and error against bytes, or against mu, or each "
-                                 "layer's SQNR"));
-  added.push_back(app.add_option("--report", arguments.report,
-                                 "JSON file for the whole result, each tensor's statistics too"));
-  for (CLI::Option* option : added) option->needs(calibrate);
 }
 
 absl::Status Calibrate(Session& session, const CalibrateArguments& arguments) {
@@ -131,13 +122,12 @@ absl::Status Calibrate(Session& session, const CalibrateArguments& arguments) {
   LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, ParseModelArgument(arguments.model));
   LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
   // A model that is not there costs no upload either.
-  LBW_RETURN_IF_ERROR(GetModel(*connection, ref.model).status());
+  LBW_ASSIGN_OR_RETURN(const v1::Model model, GetModel(*connection, ref.model));
   v1::QuantizeSpec& spec = *request.mutable_spec()->mutable_quantize();
   // As without calibration: the server knows the float ancestor that a bare name means.
   spec.set_version(ResourceName(ref));
   if (ref.alias) {
-    LBW_ASSIGN_OR_RETURN(*spec.mutable_version(),
-                         ResolveVersionArgument(*connection, arguments.model));
+    LBW_ASSIGN_OR_RETURN(*spec.mutable_version(), ResolveVersion(model, ref));
   }
   const FolderUse use = arguments.job.dry_run ? FolderUse::kOnlyFind : FolderUse::kCreate;
   LBW_ASSIGN_OR_RETURN(

@@ -1,6 +1,7 @@
 #include "client/cpp/commands/folder_dataset.h"
 
 #include <filesystem>
+#include <utility>
 
 #include "base/ids.h"
 #include "base/status.h"
@@ -9,7 +10,6 @@
 #include "client/cpp/errors.h"
 #include "client/cpp/format.h"
 #include "client/cpp/names.h"
-#include "client/cpp/transfer.h"
 #include "client/cpp/watch.h"
 #include "google/protobuf/empty.pb.h"
 #include "lbw/v1/artifact.grpc.pb.h"
@@ -84,11 +84,13 @@ absl::StatusOr<TemporaryFile> PackToFile(Session& session, const std::string& fo
 }
 
 absl::StatusOr<v1::Artifact> UploadPacked(Session& session, Connection& connection,
-                                          const TemporaryFile& archive, const std::string& folder) {
+                                          const TemporaryFile& archive, const std::string& folder,
+                                          std::optional<FileDigest> digest) {
   std::error_code error;
   const std::filesystem::path whole = std::filesystem::canonical(folder, error);
   UploadOptions options;
   options.display_name = base::StrCat(whole.filename().string(), ".tar");
+  options.digest = std::move(digest);
   return UploadFile(connection, archive.path(), options, session.progress());
 }
 
@@ -134,7 +136,7 @@ absl::StatusOr<std::string> DatasetOfFolder(Session& session, Connection& connec
                      id, " ", Printable(folder), " --format pictures"));
   }
   LBW_ASSIGN_OR_RETURN(const v1::Artifact artifact,
-                       UploadPacked(session, connection, archive, folder));
+                       UploadPacked(session, connection, archive, folder, digest));
   v1::CreateDatasetRequest request;
   request.set_dataset_id(id);
   request.set_artifact(artifact.name());

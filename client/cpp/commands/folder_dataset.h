@@ -3,6 +3,7 @@
 #ifndef LBW_CLIENT_COMMANDS_FOLDER_DATASET_H_
 #define LBW_CLIENT_COMMANDS_FOLDER_DATASET_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,7 @@
 #include "client/cpp/connection.h"
 #include "client/cpp/pack_folder.h"
 #include "client/cpp/session.h"
+#include "client/cpp/transfer.h"
 #include "lbw/v1/artifact.pb.h"
 #include "lbw/v1/dataset.pb.h"
 
@@ -24,9 +26,10 @@ absl::StatusOr<v1::Dataset> CreateDataset(Connection& connection,
 // Packs a folder into a temporary file; tells what was packed, warns of what was left out.
 // Errors: those of PackFolder.
 absl::StatusOr<TemporaryFile> PackToFile(Session& session, const std::string& folder);
-// Uploads such a file under the folder's name.
+// Uploads such a file under the folder's name. digest: the file's, where it is known.
 absl::StatusOr<v1::Artifact> UploadPacked(Session& session, Connection& connection,
-                                          const TemporaryFile& archive, const std::string& folder);
+                                          const TemporaryFile& archive, const std::string& folder,
+                                          std::optional<FileDigest> digest = std::nullopt);
 // An archive that was only made for the upload; what still needs it keeps it. A failure is a
 // warning: the dataset is there whatever becomes of the archive.
 void DeleteArchive(Session& session, Connection& connection, const std::string& artifact);

@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <set>
 #include <thread>
 
 #include "absl/synchronization/notification.h"
@@ -45,6 +46,22 @@ TEST_F(Uploading, StoresTheBytesUnderTheFilesOwnName) {
 TEST_F(Uploading, EmptyFileAndOneByte) {
   ExpectStored(UploadFile(*connection, MakeFile(0, 1), options, progress));
   ExpectStored(UploadFile(*connection, MakeFile(1, 1), options, progress));
+}
+
+// Notes the stages that it is told of.
+class StagesSeen final : public ProgressSink {
+ public:
+  void Update(const ProgressState& state) override { stages.insert(state.stage); }
+  void Clear() override {}
+  std::set<std::string> stages;
+};
+
+TEST_F(Uploading, AFileWhoseDigestIsKnownIsNotHashedAgain) {
+  StagesSeen seen;
+  const std::string path = MakeFile(5'000, 13);
+  options.digest = HashFile(path, canceller, progress).value();
+  ExpectStored(UploadFile(*connection, path, options, seen));
+  EXPECT_THAT(seen.stages, ElementsAre("upload"));
 }
 
 TEST_F(Uploading, ContentTheServerHasIsNotSent) {

@@ -58,6 +58,24 @@ TEST(PictureIndex, FindsByTheEndOfAPath) {
   EXPECT_EQ(index.Find("").path, "");
 }
 
+TEST(SplitName, IsOneForAllThatAFolderMayBeCalled) {
+  for (const char* folder : {"val", "valid", "Validation"}) EXPECT_EQ(SplitName(folder), "val");
+  for (const char* folder : {"train", "TRAINING"}) EXPECT_EQ(SplitName(folder), "train");
+  EXPECT_EQ(SplitName("Test"), "test");
+  for (const char* folder : {"", "trainval", "testing", "values", "val2017"}) {
+    EXPECT_EQ(SplitName(folder), "") << folder;
+  }
+  EXPECT_EQ(SplitOfFolder("val2017"), "val");
+  EXPECT_EQ(SplitOfFolder("2017"), "");
+}
+
+TEST(PictureIndex, KnowsTheSplitsThatItsFoldersTell) {
+  const PictureIndex index(Tree({"set/Valid2017/a.jpg", "train/notes.txt"}));
+  EXPECT_TRUE(index.HasSplit("val"));
+  EXPECT_FALSE(index.HasSplit("train")) << "no picture lies there";
+  EXPECT_FALSE(index.HasSplit("test"));
+}
+
 TEST(PictureIndex, PrefersThePathItselfToOnesThatEndWithIt) {
   const PictureIndex index(Tree({"a.jpg", "x/a.jpg"}));
   EXPECT_EQ(index.Find("a.jpg").path, "a.jpg");

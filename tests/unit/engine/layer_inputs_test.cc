@@ -23,6 +23,7 @@ namespace lbw::engine {
 namespace {
 
 using ::testing::HasSubstr;
+using testing_support::MakeNode;
 using testing_support::Varied;
 using Ints = std::vector<int64_t>;
 using Attributes = std::map<std::string, graph::Attribute>;
@@ -38,17 +39,6 @@ struct Net {
 };
 
 void PrintTo(const Net& net, std::ostream* out) { *out << net.name; }
-
-graph::Node MakeNode(const std::string& op, std::vector<std::string> inputs, std::string output,
-                     Attributes attributes = {}) {
-  graph::Node node;
-  node.name = output + "_node";
-  node.op_type = op;
-  node.inputs = std::move(inputs);
-  node.outputs = {std::move(output)};
-  node.attributes = std::move(attributes);
-  return node;
-}
 
 graph::Graph GraphOf(const Net& net) {
   graph::Graph graph;

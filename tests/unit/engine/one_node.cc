@@ -36,6 +36,17 @@ absl::StatusOr<std::vector<base::Tensor>> RunOneNode(const OneNode& node) {
   return executor->Run(node.input.view(), base::CancelToken());
 }
 
+graph::Node MakeNode(const std::string& op, std::vector<std::string> inputs, std::string output,
+                     std::map<std::string, graph::Attribute> attributes) {
+  graph::Node node;
+  node.name = output + "_node";
+  node.op_type = op;
+  node.inputs = std::move(inputs);
+  node.outputs = {std::move(output)};
+  node.attributes = std::move(attributes);
+  return node;
+}
+
 base::Tensor Varied(base::Shape shape, uint32_t seed) {
   base::Tensor tensor(base::DType::kF32, std::move(shape));
   uint32_t state = seed * 2654435761U + 12345U;

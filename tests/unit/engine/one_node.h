@@ -25,6 +25,10 @@ struct OneNode {
 // The batch is symbolic. Errors: those of compiling and running.
 absl::StatusOr<std::vector<base::Tensor>> RunOneNode(const OneNode& node);
 
+// A node "{output}_node".
+graph::Node MakeNode(const std::string& op, std::vector<std::string> inputs, std::string output,
+                     std::map<std::string, graph::Attribute> attributes = {});
+
 // Values 0.1, -0.2, ... that differ everywhere; the same for the same seed.
 base::Tensor Varied(base::Shape shape, uint32_t seed);
 

@@ -25,22 +25,12 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pointwise;
 using testing_support::Floats;
+using testing_support::MakeNode;
 using testing_support::Varied;
 using Ints = std::vector<int64_t>;
 
 constexpr int64_t kHeight = 6;
 constexpr int64_t kWidth = 5;
-
-graph::Node MakeNode(const std::string& op, std::vector<std::string> inputs, std::string output,
-                     std::map<std::string, graph::Attribute> attributes = {}) {
-  graph::Node node;
-  node.name = output + "_node";
-  node.op_type = op;
-  node.inputs = std::move(inputs);
-  node.outputs = {std::move(output)};
-  node.attributes = std::move(attributes);
-  return node;
-}
 
 struct Net {
   graph::Graph graph;

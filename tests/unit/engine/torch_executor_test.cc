@@ -21,18 +21,8 @@ using ::testing::FloatNear;
 using ::testing::HasSubstr;
 using ::testing::Pointwise;
 using testing_support::Floats;
+using testing_support::MakeNode;
 using testing_support::Varied;
-
-graph::Node MakeNode(std::string op, std::vector<std::string> inputs, std::string output,
-                     std::map<std::string, graph::Attribute> attributes = {}) {
-  graph::Node node;
-  node.name = output + "_node";
-  node.op_type = std::move(op);
-  node.inputs = std::move(inputs);
-  node.outputs = {std::move(output)};
-  node.attributes = std::move(attributes);
-  return node;
-}
 
 struct Net {
   graph::Graph graph;

@@ -35,12 +35,12 @@ TEST(WorkMeter, AsksBeforeTheFirstPieceAndThenBehindSoManyUnits) {
   Asked asked(kNever);
   const base::CancelToken token = asked.Token();
   WorkMeter meter(token);
-  ASSERT_TRUE(meter.Before(int64_t{1}).ok());
+  ASSERT_TRUE(meter.Before(1).ok());
   EXPECT_EQ(asked.times(), 1);
   ASSERT_TRUE(meter.Before(kWorkBetweenAsks - 2).ok());
-  ASSERT_TRUE(meter.Before(int64_t{1}).ok());
+  ASSERT_TRUE(meter.Before(1).ok());
   EXPECT_EQ(asked.times(), 1) << "one unit before the bound";
-  ASSERT_TRUE(meter.Before(int64_t{1}).ok());
+  ASSERT_TRUE(meter.Before(1).ok());
   EXPECT_EQ(asked.times(), 2);
 }
 
@@ -49,8 +49,8 @@ TEST(WorkMeter, ALargePieceIsAskedBehindOnce) {
   const base::CancelToken token = asked.Token();
   WorkMeter meter(token);
   ASSERT_TRUE(meter.Before(100 * kWorkBetweenAsks).ok());
-  ASSERT_TRUE(meter.Before(int64_t{1}).ok());
-  ASSERT_TRUE(meter.Before(int64_t{1}).ok());
+  ASSERT_TRUE(meter.Before(1).ok());
+  ASSERT_TRUE(meter.Before(1).ok());
   EXPECT_EQ(asked.times(), 2);
 }
 

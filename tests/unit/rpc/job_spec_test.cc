@@ -279,7 +279,7 @@ TEST(DraftOf, NamesWhatTheJobUsesAndHolds) {
   EvaluateFacts facts = Facts();
   facts.against = OtherVersion();
   const v1::EvaluateSpec spec = *FillIn(request.spec().evaluate(), facts);
-  const jobs::JobDraft draft = DraftOf(request, spec, facts);
+  const jobs::JobDraft draft = *DraftOf(request, spec, facts);
   EXPECT_EQ(draft.kind, "evaluate");
   EXPECT_EQ(draft.request_id, "r1");
   EXPECT_EQ(draft.submitter, "ada");
@@ -300,7 +300,7 @@ TEST(DraftOf, VersionsThatShareABundleHoldItOnce) {
   facts.against->bundle = facts.version.bundle;
   const v1::CreateJobRequest request = GoodRequest();
   const v1::EvaluateSpec spec = *FillIn(request.spec().evaluate(), facts);
-  EXPECT_THAT(DraftOf(request, spec, facts).artifacts,
+  EXPECT_THAT(DraftOf(request, spec, facts)->artifacts,
               UnorderedElementsAre(std::string(64, 'a'), std::string(64, 'b')));
 }
 

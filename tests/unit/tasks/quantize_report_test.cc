@@ -52,7 +52,7 @@ TEST(QuantizeReport, EveryMessageParses) {
   activations["x"] = {true, 0.5F, -3, "max"};
   lbw::v1::CalibrationReport calibration;
   Json json;
-  json["activations"] = ActivationsJson(activations);
+  json["activations"] = Json::parse(graph::ActivationsToJson(activations));
   ASSERT_TRUE(ParsesInto(json, calibration));
   EXPECT_TRUE(calibration.activations().at("x").signed_());
   EXPECT_EQ(calibration.activations().at("x").zero_point(), -3);

@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	lbwv1 "lbwserve/gen/lbw/v1"
 )
@@ -189,7 +188,6 @@ func endedEarly(err error) error {
 
 // abort ends the connection in the middle of an answer.
 func abort(r *http.Request, err error) {
-	call := callOf(r.Context())
-	call.err, call.grpcCode = err, status.Code(err)
+	callOf(r.Context()).failed(err)
 	panic(http.ErrAbortHandler)
 }

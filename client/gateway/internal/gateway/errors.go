@@ -229,7 +229,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	default:
 		err = polishUnlessOwn(err)
 	}
-	call.grpcCode, call.err = status.Code(err), err
+	call.failed(err)
 	header := w.Header()
 	for _, name := range []string{"Trailer", "Transfer-Encoding", "Content-Length", "Etag", "Content-Disposition"} {
 		header.Del(name)
@@ -256,7 +256,7 @@ func muxError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w htt
 func streamError(ctx context.Context, err error) *status.Status {
 	call := callOf(ctx)
 	err = polish(err)
-	call.grpcCode, call.err = status.Code(err), err
+	call.failed(err)
 	setErrorHeaders(call.header, err) // without effect once a line is written
 	return status.Convert(err)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -95,8 +94,7 @@ func (e *eventWriter) end() {
 // the status of an answer.
 func (e *eventWriter) failure(r *http.Request, err error) {
 	err = polish(err)
-	call := callOf(r.Context())
-	call.grpcCode, call.err = status.Code(err), err
+	callOf(r.Context()).failed(err)
 	e.text("event: error\ndata: %s\n\n", bytes.TrimSpace(encodeError(err)))
 	e.flush()
 }

@@ -166,8 +166,7 @@ func (f *follower) wait(err error) bool {
 	f.out.flush()
 	f.abortIfUnread()
 	if f.g.draining.Load() || time.Since(f.awaySince) >= f.g.limits.AwayPatience {
-		call := callOf(f.r.Context())
-		call.grpcCode, call.err = status.Code(err), polish(err)
+		callOf(f.r.Context()).failed(polish(err))
 		return false
 	}
 	timer := time.NewTimer(f.askAgain)

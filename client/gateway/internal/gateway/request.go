@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 const (
@@ -38,6 +39,9 @@ type call struct {
 	grpcCode     codes.Code
 	err          error
 }
+
+// failed tells how the call ended, for its counts and its line in the log.
+func (c *call) failed(err error) { c.grpcCode, c.err = status.Code(err), err }
 
 type callKey struct{}
 

@@ -1,0 +1,50 @@
+#include "tasks/job_files.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "base/digest.h"
+#include "base/status.h"
+#include "base/strings.h"
+
+namespace lbw::tasks {
+
+absl::StatusOr<std::unique_ptr<dataset::Pack>> OpenPack(store::BlobStore& blobs,
+                                                        const std::string& sha256) {
+  LBW_ASSIGN_OR_RETURN(std::unique_ptr<base::RandomAccessReader> reader, blobs.Open(sha256));
+  LBW_ASSIGN_OR_RETURN(dataset::Pack pack, dataset::Pack::Open(std::move(reader)));
+  return std::make_unique<dataset::Pack>(std::move(pack));
+}
+
+int ThreadsOf(int64_t asked, const jobs::JobContext& context) {
+  if (asked > 0) return static_cast<int>(asked);
+  if (context.threads > 0) return context.threads;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+std::string OriginOf(const jobs::JobContext& context) {
+  return base::Sha256Hex(base::AsBytes(base::StrCat(context.spec_json, "\n", context.inputs_json)));
+}
+
+absl::Status WriteCheckpoint(const jobs::JobContext& context, int64_t step,
+                             const std::function<absl::Status(base::ByteSink&)>& write) {
+  LBW_ASSIGN_OR_RETURN(const auto hold, context.blobs->Acquire(store::BlobStore::Access::kName));
+  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, context.blobs->NewBlob());
+  LBW_RETURN_IF_ERROR(write(*blob));
+  LBW_ASSIGN_OR_RETURN(const store::BlobInfo info, blob->Commit());
+  jobs::CheckpointInfo checkpoint;
+  checkpoint.sha256 = info.sha256;
+  checkpoint.size_bytes = info.size_bytes;
+  checkpoint.step = step;
+  return context.link->Checkpoint(checkpoint);
+}
+
+absl::StatusOr<std::string> WriteText(store::BlobStore& blobs, std::string_view text) {
+  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, blobs.NewBlob());
+  LBW_RETURN_IF_ERROR(blob->Append(base::AsBytes(text)));
+  LBW_ASSIGN_OR_RETURN(store::BlobInfo info, blob->Commit());
+  return std::move(info.sha256);
+}
+
+}  // namespace lbw::tasks

@@ -1,0 +1,41 @@
+// What every job of this room does with its context: opens the pack that it is given, counts its
+// threads, tells a checkpoint's origin and writes it, writes a text beside its result.
+//
+// Threads: one at a time.
+#ifndef LBW_TASKS_JOB_FILES_H_
+#define LBW_TASKS_JOB_FILES_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "base/io.h"
+#include "dataset/pack.h"
+#include "jobs/runner.h"
+#include "store/blob_store.h"
+
+namespace lbw::tasks {
+
+// Errors: the store's; those of Pack::Open.
+absl::StatusOr<std::unique_ptr<dataset::Pack>> OpenPack(store::BlobStore& blobs,
+                                                        const std::string& sha256);
+
+// asked where it is above 0, else the context's, else the machine's.
+int ThreadsOf(int64_t asked, const jobs::JobContext& context);
+
+// What a checkpoint belongs to: names may mean other content by now, digests do not.
+std::string OriginOf(const jobs::JobContext& context);
+
+// Writes a checkpoint's blob and waits until the worker has it. Errors: write's, the store's.
+absl::Status WriteCheckpoint(const jobs::JobContext& context, int64_t step,
+                             const std::function<absl::Status(base::ByteSink&)>& write);
+
+// A durable blob with that text; the caller holds BlobStore::Access::kName. Returns its SHA-256.
+absl::StatusOr<std::string> WriteText(store::BlobStore& blobs, std::string_view text);
+
+}  // namespace lbw::tasks
+
+#endif  // LBW_TASKS_JOB_FILES_H_
