@@ -34,7 +34,7 @@ eval          | detect
 registry      | model store
 jobs          | store
 serving       | registry model engine detect detect/image store
-train         | model engine dataset eval quant detect
+train         | model engine engine/torch graph dataset eval quant detect
 tasks         | train model engine graph dataset eval quant detect detect/image tensorfile store registry jobs
 rpc           | *
 app           | *
