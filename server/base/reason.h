@@ -59,6 +59,11 @@ inline constexpr Reason kAttemptsExhausted{"ATTEMPTS_EXHAUSTED"};  // crashed or
 // Datasets
 inline constexpr Reason kBadArchive{"BAD_ARCHIVE"};  // no zip or tar, unsafe names, links, a bomb
 inline constexpr Reason kBadDataset{"BAD_DATASET"};  // nothing usable in it, or an unknown format
+// Training
+inline constexpr Reason kNoCudaBuild{"NO_CUDA_BUILD"};    // this program knows no CUDA
+inline constexpr Reason kNoCudaDevice{"NO_CUDA_DEVICE"};  // the machine has none, or not that one
+inline constexpr Reason kUnsupportedHead{"UNSUPPORTED_HEAD"};    // it cannot be trained
+inline constexpr Reason kTrainingDiverged{"TRAINING_DIVERGED"};  // a loss that is not finite
 // Load
 inline constexpr Reason kQueueFull{"QUEUE_FULL"};
 inline constexpr Reason kOutOfRoom{"OUT_OF_ROOM"};  // disk or memory budget
@@ -122,6 +127,10 @@ inline constexpr std::array kAllReasons = {
     reason::kBadArchive,
     reason::kBadDataset,
     reason::kBlobGone,
+    reason::kNoCudaBuild,
+    reason::kNoCudaDevice,
+    reason::kUnsupportedHead,
+    reason::kTrainingDiverged,
 };
 
 }  // namespace lbw::base
