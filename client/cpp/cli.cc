@@ -96,6 +96,8 @@ int RunCli(const std::vector<std::string>& arguments, const Terminal& terminal,
   AddDetectCommand(app, command);
   AddDatasetCommands(app, command);
   AddEvaluateCommand(app, command);
+  AddTrainCommand(app, command);
+  AddFineTuneCommand(app, command);
   AddJobCommands(app, command);
   AddStatusCommand(app, command);
   AddVersionCommand(app, command);

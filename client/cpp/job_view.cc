@@ -60,8 +60,15 @@ std::vector<std::string> ValueLines(const std::map<std::string, std::vector<plot
   for (const auto& entry : values) {
     name_width = std::max(name_width, std::min<size_t>(24, DisplayWidth(entry.first)));
   }
+  std::vector<const std::pair<const std::string, std::vector<plot::Point>>*> ordered;
+  for (const auto& entry : values) ordered.push_back(&entry);
+  // What has no room is at the end.
+  std::stable_sort(ordered.begin(), ordered.end(), [](const auto* left, const auto* right) {
+    return ValueRank(left->first) < ValueRank(right->first);
+  });
   std::vector<std::string> lines;
-  for (const auto& entry : values) {
+  for (const auto* one : ordered) {
+    const auto& entry = *one;
     const auto found = newest.find(entry.first);
     const std::string value =
         Measured(found == newest.end() ? entry.second.back().y : found->second);

@@ -1,6 +1,7 @@
 #include "client/cpp/job_words.h"
 
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "base/status.h"
@@ -69,6 +70,18 @@ std::string CompareSubject(const v1::CompareSpec& spec) {
   return base::StrCat(text, " on ", OnWhat(spec.dataset(), spec.split()));
 }
 
+std::string TrainSubject(const v1::TrainSpec& spec) {
+  return base::StrCat(ShortName(spec.version()), " on ",
+                      OnWhat(spec.data().dataset(), spec.data().split()), ", ",
+                      Count(spec.options().epochs(), "epoch"));
+}
+
+std::string FineTuneSubject(const v1::FineTuneSpec& spec) {
+  return base::StrCat(ShortName(spec.version()), " to ", spec.options().bits(), " bits on ",
+                      OnWhat(spec.data().dataset(), spec.data().split()), ", ",
+                      Count(spec.training().epochs(), "epoch"));
+}
+
 }  // namespace
 
 std::string JobSubject(const v1::Job& job) {
@@ -83,6 +96,8 @@ std::string JobSubject(const v1::Job& job) {
     return Printable(base::StrCat("dataset ", ShortName(job.spec().check_dataset().dataset())));
   }
   if (job.spec().has_quantize()) return Printable(QuantizeSubject(job.spec().quantize()));
+  if (job.spec().has_train()) return Printable(TrainSubject(job.spec().train()));
+  if (job.spec().has_fine_tune()) return Printable(FineTuneSubject(job.spec().fine_tune()));
   if (job.spec().has_compare()) return Printable(CompareSubject(job.spec().compare()));
   return "-";
 }
@@ -96,6 +111,13 @@ absl::Status JobOutcome(const v1::Job& job) {
   const absl::Status status = FromRpcStatus(job.error());
   if (!status.ok()) return status;
   return absl::UnknownError(base::StrCat(job.name(), " failed and does not say why"));
+}
+
+int ValueRank(std::string_view name) {
+  constexpr std::string_view kFirst[] = {"map",  "map_50", "top1", "value",         "agreement",
+                                         "loss", "lr",     "rate", "pictures_per_s"};
+  const auto found = std::find(std::begin(kFirst), std::end(kFirst), name);
+  return static_cast<int>(found - std::begin(kFirst));
 }
 
 std::string StepUnit(const v1::Job& job) { return job.kind() == "evaluate" ? "pictures" : "steps"; }

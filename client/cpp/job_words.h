@@ -12,6 +12,9 @@
 
 namespace lbw::client {
 
+// Where a named value stands among others, the small first: what a person looks at, then the rest.
+int ValueRank(std::string_view name);
+
 // "RUNNING"; "-" for a state that is not known.
 std::string JobStateWord(v1::JobState state);
 // One character for the state.

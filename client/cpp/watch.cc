@@ -162,9 +162,15 @@ absl::StatusOr<v1::Job> WatchLines(Session& session, Connection& connection,
 
 void ShowProgress(Session& session, const JobView& view) {
   const v1::Job& job = view.job();
+  std::vector<std::string> names;
+  for (const auto& value : view.values()) names.push_back(value.first);
+  // The line is cut from the right.
+  std::stable_sort(names.begin(), names.end(), [](const auto& left, const auto& right) {
+    return ValueRank(left) < ValueRank(right);
+  });
   std::string detail;
-  for (const auto& value : view.values()) {
-    base::StrAppend(&detail, value.first, " ", Measured(value.second.back().y), "  ");
+  for (const std::string& name : names) {
+    base::StrAppend(&detail, name, " ", Measured(view.values().at(name).back().y), "  ");
   }
   const std::string stage = job.state() == v1::JOB_STATE_RUNNING && !view.stage().empty()
                                 ? view.stage()

@@ -3,7 +3,8 @@
 //
 // Source:    the kinds of W. Liu et al., "SSD: Single Shot MultiBox Detector", arXiv 1512.02325
 //            (2015), section 2.2; a crop keeps the centre of a box that was drawn.
-// Precision: the same bits for the same picture, options and seed.
+// Precision: the same bits for the same picture, options and seed. Without chances the values are
+//            those of detect::Preprocess, bit for bit.
 // Threads:   pure; the calling thread alone.
 #ifndef LBW_DATASET_AUGMENT_H_
 #define LBW_DATASET_AUGMENT_H_
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "dataset/dataset.h"
@@ -20,21 +22,24 @@
 
 namespace lbw::dataset {
 
+inline constexpr double kMostZoom = 16;
+
 // Chances in 0..1; all 0: the picture as detection sees it.
 struct Augmentation {
   double flip = 0;          // left and right
   double crop = 0;          // detection
-  double crop_scale = 0.4;  // of each side, to 1
-  double zoom_out = 0;      // where there was no crop; detection
-  double zoom_scale = 1.8;  // of each side, from 1
-  double photometric = 0;   // brightness, contrast, saturation, hue
-  double shift = 0;         // of a side, at most, filled with zeros of the input; classifiers
+  double crop_scale = 0.4;  // of each side, to 1; at least 0.01
+  double zoom_out = 0;      // where there was no crop; detection; on the mean of the input spec, or
+                            // mid grey where that has none
+  double zoom_scale = 1.8;  // of both sides, from 1; at most kMostZoom
+  double photometric = 0;   // brightness, contrast, saturation, hue; each with a chance of a half
+  double shift = 0;         // of a side, at most, filled with zeros of the input; classifiers; 0..1
 };
 
 struct SampleBox {
   detect::BoxCxcywhNorm box;  // of the network's input
   int32_t class_index = 0;    // of the dataset
-  bool difficult = false;
+  bool difficult = false;     // or a crowd: neither an object nor background
 };
 struct Sample {
   std::vector<float> values;     // [C, H, W], as detect::Preprocess lays it out
@@ -42,7 +47,12 @@ struct Sample {
   int32_t label = -1;            // classification
 };
 
-// annotations: of the upright picture, as pixel_rule counts. Errors: those of detect::Preprocess.
+// Errors: kInvalidArgument, BAD_ARGUMENT - a number outside its range, with its name as the field.
+absl::Status CheckAugmentation(const Augmentation& augmentation);
+
+// annotations: of the upright picture, as pixel_rule counts; an inclusive box covers its last
+// pixel. A picture with a label and no annotations is a classifier's. augmentation must be sound.
+// Errors: those of detect::Preprocess.
 absl::StatusOr<Sample> MakeSample(const detect::Image& image, const Picture& picture,
                                   PixelRule pixel_rule, const detect::InputSpec& input,
                                   const Augmentation& augmentation, uint64_t seed);

@@ -3,9 +3,14 @@
 // Order:     epoch e is a permutation of the pictures drawn from (seed, e); batch k of it takes
 //            batch pictures from k * batch on; a sample's chances come from (seed, e, place). So
 //            batch (e, k) is the same whatever ran before: a run that goes on starts anywhere.
-// Failures:  a picture that cannot be read is replaced by the next of the epoch that can, and told
-//            once.
-// Threads:   Next from one thread; `threads` of its own read ahead at most `ahead` batches.
+//            An epoch of more samples than there are pictures goes through its permutation again,
+//            with other chances; what no whole batch is left for is not seen in it.
+// Failures:  a picture that cannot be decoded is told once and replaced by the next of the
+//            permutation that can: what stands at a place is decided by the place alone. A disk
+//            that fails ends Next instead: it may be better the next time, and the run would
+//            differ.
+// Threads:   all methods from one thread; `threads` of its own, called loader-N, make at most
+//            `ahead` batches ahead. The destructor waits for the pictures being made, no others.
 #ifndef LBW_DATASET_BATCHES_H_
 #define LBW_DATASET_BATCHES_H_
 
@@ -25,11 +30,11 @@ namespace lbw::dataset {
 
 struct BatchOptions {
   std::vector<size_t> pictures;  // indices into the pack
-  int64_t batch = 16;
-  int64_t steps_an_epoch = 0;  // 0: pictures / batch, at least 1
+  int64_t batch = 16;            // 1..4096
+  int64_t steps_an_epoch = 0;    // 0: pictures / batch, at least 1; at most 2^31 - 1
   uint64_t seed = 0;
-  int threads = 1;
-  int ahead = 4;
+  int threads = 1;  // 1..64
+  int ahead = 4;    // 1..64
   Augmentation augmentation;
 };
 
@@ -45,18 +50,22 @@ struct Batch {
 
 class Batches {
  public:
-  // pack is borrowed and must outlive it. Errors: kFailedPrecondition, BAD_DATASET - no pictures.
+  // pack is borrowed and must outlive it. Begins to make batches at once. Errors:
+  // kFailedPrecondition, BAD_DATASET - no pictures; kInvalidArgument, BAD_ARGUMENT - an option
+  // outside its range, an index outside the pack, a batch of more than 2^31 values.
   static absl::StatusOr<std::unique_ptr<Batches>> Open(const Pack& pack,
                                                        const detect::InputSpec& input,
                                                        BatchOptions options);
   virtual ~Batches() = default;
   virtual int64_t steps_an_epoch() const = 0;
-  // The next one will be step `step` of epoch `epoch`; what was made ahead is dropped.
+  // The next one will be step `step` of epoch `epoch`, both from 0; steps beyond an epoch count on
+  // in the following ones. What was made ahead is dropped.
   virtual void Seek(int64_t epoch, int64_t step) = 0;
-  // Errors: kFailedPrecondition, BAD_DATASET - none of the pictures can be read; those of
-  // MakeSample that concern no single picture.
+  // After the last step of an epoch comes the first of the next. Errors, which stay until Seek:
+  // kFailedPrecondition, BAD_DATASET - none of the pictures can be read; those of MakeSample;
+  // kResourceExhausted, OUT_OF_ROOM; the pack's reader's.
   virtual absl::StatusOr<Batch> Next() = 0;
-  // Pictures that could not be read, each once, since the last call, with the reason.
+  // Pictures that could not be read, each once, since the last call, with the reason; by index.
   virtual std::vector<std::pair<size_t, absl::Status>> TakeFailures() = 0;
 };
 

@@ -1,4 +1,4 @@
-// Built-in architectures: a name and a short spec become a Model.
+// Built-in architectures: a name and a short spec become a Model with fresh weights.
 //
 // Threads: pure.
 #ifndef LBW_MODEL_BUILD_MODEL_H_
@@ -23,9 +23,12 @@ struct BuildOptions {
 std::vector<std::string_view> ArchNames();
 // spec: input and classes, in the format of ParseSpec; a head is refused, for the architecture
 // brings its own; `nms` may stand in it. Where size is left out it is [128, 128], where mean and
-// scale are, 127.5 and 1 / 127.5.
-// Errors: kInvalidArgument - BAD_ARGUMENT: no such architecture (lists those known); BAD_SPEC.
+// scale are, 128 and 1 / 128: then the picture's bytes are the first layer's 8-bit codes.
+// Errors: kInvalidArgument - BAD_ARGUMENT: no such architecture (lists those known), a size, a
+//         number of classes or a width multiplier out of its range; BAD_SPEC.
 absl::StatusOr<Model> BuildModel(const BuildOptions& options, std::string_view spec);
+// For people: "built-in architecture ssd_tiny, width multiplier 1, seed 0".
+std::string Describe(const BuildOptions& options);
 
 }  // namespace lbw::model
 

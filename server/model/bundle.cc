@@ -40,18 +40,47 @@ absl::StatusOr<graph::Activations> ReadActivations(const tensorfile::PackedFile&
   return activations;
 }
 
+bool IsCheckpoint(const tensorfile::PackedFile& file) {
+  return file.metadata().find(std::string(kCheckpointKey)) != file.metadata().end();
+}
+
+bool OfTraining(std::string_view tensor) {
+  return tensor.substr(0, kTrainPrefix.size()) == kTrainPrefix;
+}
+
 }  // namespace
 
 absl::Status WriteBundle(const Model& model, base::ByteSink& sink) {
+  return WriteBundle(model, BundleExtra(), sink);
+}
+
+absl::Status WriteBundle(const Model& model, const BundleExtra& extra, base::ByteSink& sink) {
   std::map<std::string, const AnyTensor*> tensors;
   for (const auto& [name, constant] : model.constants) tensors.emplace(name, &constant);
-  std::map<std::string, std::string> metadata = {{kGraphKey, graph::ToJson(model.graph)},
-                                                 {kSpecKey, SpecToJson(model.spec)}};
+  for (const auto& [name, tensor] : extra.tensors) {
+    tensors.emplace(base::StrCat(kTrainPrefix, name), &tensor);
+  }
+  std::map<std::string, std::string> metadata = extra.metadata;
+  metadata.emplace(kGraphKey, graph::ToJson(model.graph));
+  metadata.emplace(kSpecKey, SpecToJson(model.spec));
   if (!model.activations.empty()) {
     LBW_RETURN_IF_ERROR(graph::CheckActivations(model.activations, model.graph));
     metadata.emplace(kActivationsKey, graph::ActivationsToJson(model.activations));
   }
   return tensorfile::WritePacked(sink, tensors, metadata);
+}
+
+absl::StatusOr<BundleExtra> ReadBundleExtra(const base::RandomAccessReader& reader) {
+  LBW_ASSIGN_OR_RETURN(const tensorfile::PackedFile file, tensorfile::PackedFile::Open(reader));
+  BundleExtra extra;
+  for (const auto& [key, value] : file.metadata()) extra.metadata.emplace(key, value);
+  if (!IsCheckpoint(file)) return BadFile("not a checkpoint of a training");
+  for (const tensorfile::LogicalTensor& tensor : file.tensors()) {
+    if (!OfTraining(tensor.name)) continue;
+    LBW_ASSIGN_OR_RETURN(AnyTensor read, file.Read(tensor));
+    extra.tensors.emplace(tensor.name.substr(kTrainPrefix.size()), std::move(read));
+  }
+  return extra;
 }
 
 absl::StatusOr<Model> ReadBundleHead(const tensorfile::PackedFile& file) {
@@ -67,7 +96,9 @@ absl::StatusOr<Model> ReadBundle(const base::RandomAccessReader& reader) {
   LBW_ASSIGN_OR_RETURN(const tensorfile::PackedFile file, tensorfile::PackedFile::Open(reader));
   LBW_ASSIGN_OR_RETURN(Model head, ReadBundleHead(file));
   graph::Constants constants;
+  const bool checkpoint = IsCheckpoint(file);
   for (const tensorfile::LogicalTensor& tensor : file.tensors()) {
+    if (checkpoint && OfTraining(tensor.name)) continue;
     LBW_ASSIGN_OR_RETURN(AnyTensor read, file.Read(tensor));
     constants.emplace(tensor.name, std::move(read));
   }

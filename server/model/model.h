@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -72,6 +73,20 @@ absl::StatusOr<std::unique_ptr<detect::Decoder>> MakeDecoder(const Model& model)
 // activations are recorded, `lbw.activations` as JSON in its metadata.
 // Errors: kInvalidArgument, BAD_ARGUMENT - activations that do not fit the graph; the sink's.
 absl::Status WriteBundle(const Model& model, base::ByteSink& sink);
+// The same file as the checkpoint of a training that goes on from it: beside the model the tensors
+// of the run, under "lbw.train/" and their names, and lbw.checkpoint with the run's state in the
+// metadata. ReadBundle reads the model alone.
+inline constexpr std::string_view kCheckpointKey = "lbw.checkpoint";
+inline constexpr std::string_view kTrainPrefix = "lbw.train/";
+struct BundleExtra {
+  std::map<std::string, graph::Constant> tensors;  // names without the prefix
+  std::map<std::string, std::string> metadata;     // with kCheckpointKey
+};
+absl::Status WriteBundle(const Model& model, const BundleExtra& extra, base::ByteSink& sink);
+// What WriteBundle put beside the model. Errors: kInvalidArgument, BAD_FILE - no checkpoint.
+absl::StatusOr<BundleExtra> ReadBundleExtra(const base::RandomAccessReader& reader);
+// A checkpoint of a training job (`lbw.checkpoint` in its metadata) is one too: its tensors whose
+// names begin with "lbw.train/" are not read.
 // Errors: kInvalidArgument - BAD_FILE (also names a key of the activations that is no value of the
 // graph, or has no range), BAD_GRAPH, BAD_SPEC; the reader's.
 absl::StatusOr<Model> ReadBundle(const base::RandomAccessReader& reader);

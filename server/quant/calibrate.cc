@@ -8,7 +8,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "quant/calibrate_rows.h"
-#include "quant/linear_solve.h"
+#include "quant/calibrate_target.h"
 #include "quant/parallel.h"
 #include "quant/projection.h"
 #include "quant/report.h"
@@ -17,7 +17,6 @@ namespace lbw::quant {
 namespace {
 
 constexpr int64_t kRowsABlock = 8;
-constexpr int64_t kRowsATarget = 512;
 
 base::Error BadOption(std::string_view name, std::string_view value, std::string_view limit) {
   return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadOptions,
@@ -40,7 +39,8 @@ absl::Status CheckOptions(const CalibrateOptions& options) {
   return absl::OkStatus();
 }
 
-bool IsDead(absl::Span<const float> row) {
+bool IsDead(const CalibrateOptions& options, size_t r, absl::Span<const float> row) {
+  if (!options.dead.empty()) return options.dead[r] != 0;
   return std::all_of(row.begin(), row.end(), [](float w) { return std::fabs(w) < kDeadBelow; });
 }
 
@@ -63,82 +63,6 @@ Plain SignalOf(const Gram& gram) {
   if (!finite) return Plain::kNotFinite;
   // A layer before may leave a constant the rounding of its own sums, some 1e-14 of its square.
   return trace > 1e-12 * square && trace > 0 ? Plain::kNo : Plain::kNoSignal;
-}
-
-// H + lambda I.
-struct Damped {
-  double lambda = 0;
-  std::vector<double> factor;
-  bool good = false;
-};
-
-SolveThreads ThreadsOf(const CalibrateOptions& options) {
-  return {options.isa, options.max_threads, options.keep_going};
-}
-
-// With ten times the damping each time it cannot be factored.
-absl::StatusOr<Damped> Damp(const Gram& gram, const CalibrateOptions& options) {
-  const auto n = static_cast<size_t>(gram.columns);
-  double trace = 0;
-  for (size_t j = 0; j < n; ++j) trace += gram.h[j * (n + 1)];
-  constexpr int kTries = 4;
-  Damped damped;
-  damped.lambda = options.damping * trace / static_cast<double>(n);
-  for (int attempt = 0; attempt < kTries; ++attempt) {
-    if (attempt > 0) damped.lambda *= 10;
-    damped.factor = gram.h;
-    for (size_t j = 0; j < n; ++j) damped.factor[j * (n + 1)] += damped.lambda;
-    LBW_ASSIGN_OR_RETURN(damped.good,
-                         Cholesky(absl::MakeSpan(damped.factor), gram.columns, ThreadsOf(options)));
-    if (damped.good) break;
-  }
-  return damped;
-}
-
-// Wf (G + lambda I).
-std::vector<double> Mixed(absl::Span<const float> weights, const Gram& gram, double lambda,
-                          const CalibrateOptions& options) {
-  const int64_t n = gram.columns;
-  const int64_t rows = static_cast<int64_t>(weights.size()) / n;
-  std::vector<double> out(weights.size(), 0.0);
-  ParallelFor((rows + kRowsABlock - 1) / kRowsABlock, options.max_threads, [&](int64_t block) {
-    const int64_t first = block * kRowsABlock;
-    const int64_t count = std::min(kRowsABlock, rows - first);
-    const absl::Span<const float> own =
-        weights.subspan(static_cast<size_t>(first * n), static_cast<size_t>(count * n));
-    const std::vector<double> wide(own.begin(), own.end());
-    OuterSum<double> sum;
-    sum.m = count;
-    sum.n = n;
-    sum.depth = n;
-    sum.a = wide.data();
-    sum.a_stride_i = n;
-    sum.a_stride_k = 1;
-    sum.b = gram.g.data();
-    sum.b_stride = n;
-    sum.c = out.data() + first * n;
-    sum.c_stride = n;
-    KernelsFor(options.isa).outer_f64(sum);
-    for (size_t i = 0; i < wide.size(); ++i) sum.c[i] += lambda * wide[i];
-  });
-  return out;
-}
-
-// Wt = Wf G inverse(H), so many rows at a time that float64 of them all is never kept.
-absl::StatusOr<std::vector<float>> Target(absl::Span<const float> weights, const Gram& gram,
-                                          const Damped& damped, const CalibrateOptions& options) {
-  const auto n = static_cast<size_t>(gram.columns);
-  const size_t step = n * static_cast<size_t>(kRowsATarget);
-  std::vector<float> target;
-  target.reserve(weights.size());
-  for (size_t at = 0; at < weights.size(); at += step) {
-    if (options.keep_going) LBW_RETURN_IF_ERROR(options.keep_going());
-    std::vector<double> rows = Mixed(weights.subspan(at, step), gram, damped.lambda, options);
-    LBW_RETURN_IF_ERROR(
-        SolveRows(damped.factor, gram.columns, absl::MakeSpan(rows), ThreadsOf(options)));
-    target.insert(target.end(), rows.begin(), rows.end());
-  }
-  return target;
 }
 
 // x A for a block of rows x [rows, n], A [n, n].
@@ -259,7 +183,7 @@ void SolveRowsOf(const Problem& problem, int64_t first, int64_t count, Calibrate
   std::vector<float> targets;
   for (int64_t r = first; r < first + count; ++r) {
     const absl::Span<const float> row = problem.weights.subspan(static_cast<size_t>(r) * n, n);
-    if (problem.target.empty() || IsDead(row)) {
+    if (problem.target.empty() || IsDead(problem.options, static_cast<size_t>(r), row)) {
       Keep(problem, r, Nearest(row, problem.options, problem.rows.magnitudes), out);
       continue;
     }
@@ -273,9 +197,22 @@ void SolveRowsOf(const Problem& problem, int64_t first, int64_t count, Calibrate
   for (size_t i = 0; i < alive.size(); ++i) Keep(problem, alive[i], solved[i], out);
 }
 
+// What rows aimed at: Wt, or their own weights.
+std::vector<float> KeptTarget(Problem& problem) {
+  if (problem.target.empty()) return {problem.weights.begin(), problem.weights.end()};
+  const auto n = static_cast<size_t>(problem.gram.columns);
+  for (size_t at = 0; at < problem.weights.size(); at += n) {
+    const absl::Span<const float> row = problem.weights.subspan(at, n);
+    if (IsDead(problem.options, at / n, row)) {
+      std::copy(row.begin(), row.end(), problem.target.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+  }
+  return std::move(problem.target);
+}
+
 // What RowProblem borrows.
 struct RowMatrix {
-  std::vector<float> h;
+  std::vector<float> h, factor;
   std::vector<int32_t> order;
 };
 
@@ -283,29 +220,20 @@ struct RowMatrix {
 absl::StatusOr<Plain> Prepare(Problem& problem, RowMatrix& matrix) {
   const Gram& gram = problem.gram;
   if (const Plain plain = SignalOf(gram); plain != Plain::kNo) return plain;
-  double lambda = 0;
-  {
-    LBW_ASSIGN_OR_RETURN(const Damped damped, Damp(gram, problem.options));
-    if (!damped.good) return Plain::kNotFactored;
-    LBW_ASSIGN_OR_RETURN(problem.target, Target(problem.weights, gram, damped, problem.options));
-    lambda = damped.lambda;
-  }  // the factor's room is needed
+  LBW_ASSIGN_OR_RETURN(Aim aim, TakeAim(problem.weights, gram, problem.options));
+  if (!aim.good) return Plain::kNotFactored;
   // A target beyond float32 (weights of 1e30 behind inputs of 1e-30) has no place on the grid.
-  if (FirstNonFinite(problem.target) >= 0) {
-    problem.target.clear();
-    return Plain::kBeyondFloat;
-  }
+  if (FirstNonFinite(aim.target) >= 0) return Plain::kBeyondFloat;
+  problem.target = std::move(aim.target);
   const auto n = static_cast<size_t>(gram.columns);
   matrix.h.assign(gram.h.begin(), gram.h.end());
   for (size_t j = 0; j < n; ++j) {
-    matrix.h[j * (n + 1)] = static_cast<float>(gram.h[j * (n + 1)] + lambda);
+    matrix.h[j * (n + 1)] = static_cast<float>(gram.h[j * (n + 1)] + aim.lambda);
   }
-  matrix.order.resize(n);
-  std::iota(matrix.order.begin(), matrix.order.end(), 0);
-  std::stable_sort(matrix.order.begin(), matrix.order.end(), [&](int32_t a, int32_t b) {
-    return gram.h[static_cast<size_t>(a) * (n + 1)] > gram.h[static_cast<size_t>(b) * (n + 1)];
-  });
+  matrix.factor = std::move(aim.factor);
+  matrix.order = std::move(aim.order);
   problem.rows.h = matrix.h.data();
+  problem.rows.factor = matrix.factor.data();
   problem.rows.order = matrix.order.data();
   return Plain::kNo;
 }
@@ -321,6 +249,7 @@ absl::StatusOr<CalibratedRows> CalibrateRows(absl::Span<const float> weights, co
   const auto n = static_cast<size_t>(gram.columns);
   const size_t rows = weights.size() / n;
   LBW_CHECK(output_power.empty() || output_power.size() == rows);
+  LBW_CHECK(options.dead.empty() || options.dead.size() == rows);
   if (const int64_t bad = FirstNonFinite(weights); bad >= 0) {
     return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kNonFinite,
                        base::StrCat("weights must be finite: element ", bad, " is not"));
@@ -333,7 +262,9 @@ absl::StatusOr<CalibratedRows> CalibrateRows(absl::Span<const float> weights, co
   out.nearest_error.assign(rows, 0.0);
   out.error.assign(rows, 0.0);
   out.output_power.assign(rows, 0.0);
-  for (size_t r = 0; r < rows; ++r) out.dead_rows += IsDead(weights.subspan(r * n, n)) ? 1 : 0;
+  for (size_t r = 0; r < rows; ++r) {
+    out.dead_rows += IsDead(options, r, weights.subspan(r * n, n)) ? 1 : 0;
+  }
 
   Problem problem{weights, gram, output_power, options, {}, {}};
   problem.rows.columns = gram.columns;
@@ -352,6 +283,7 @@ absl::StatusOr<CalibratedRows> CalibrateRows(absl::Span<const float> weights, co
                       SolveRowsOf(problem, first, std::min(kRowsABlock, count - first), out);
                       Judge(problem, first, std::min(kRowsABlock, count - first), out);
                     }));
+  if (options.keep_target) out.target = KeptTarget(problem);
   return out;
 }
 

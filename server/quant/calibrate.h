@@ -3,15 +3,19 @@
 //
 // Math:      with H, G of quant/gram.h, damped by lambda = damping * mean(diag H) on the diagonal:
 //            the target Wt = Wf G inverse(H) repairs what the layers before broke; then, a row at a
-//            time, minimise (Q - Wt) H (Q - Wt)' over Q on the grid: from the nearest codes, sweeps
-//            over the columns j in the order of falling H_jj: u = Q_j + R_j / H_jj, Q_j = the grid
+//            time, minimise (Q - Wt) H (Q - Wt)' over Q on the grid. Start: the nearest plane; with
+//            H = L L', the columns decided one after the other, each nearest to what its weight and
+//            the errors so far ask of it (as GPTQ does). Then sweeps over the columns j in the
+//            order of falling H_jj, which is the start's too: u = Q_j + R_j / H_jj, Q_j = the grid
 //            value nearest to u, R = (Wt - Q) H kept up to date. Tried at the exact projection's
 //            exponent of Wt and one to either side; the least error wins.
 //            Real scales (ScaleKind::kReal, 2 bits): nine starts v = 2^(s0 + j/4), j = -5..3, four
 //            times one sweep and v *= (Q H Wt') / (Q H Q'), clamped to [1/4, 4].
 //            Bias: b' = b + Wf mf - Q mq. An input without variance keeps its weights' own target.
 // Source:    A. Zhang et al., "COMQ: A Backpropagation-Free Algorithm for Post-Training
-//            Quantization", arXiv 2403.07134 (2024), on a power-of-two grid; the corrected target,
+//            Quantization", arXiv 2403.07134 (2024), on a power-of-two grid; the start: L. Babai,
+//            "On Lovasz' lattice reduction and the nearest lattice point problem", Combinatorica 6
+//            (1986), and E. Frantar et al., "GPTQ", arXiv 2210.17323 (2022). The corrected target,
 //            the exponent search and the real scale are ours.
 // Precision: the same bits for every thread count and ISA.
 // Threads:   pure; uses up to options.max_threads.
@@ -41,9 +45,13 @@ struct CalibrateOptions {
   int sweeps = 3;  // of kPowerOfTwo; 1..100
   int max_threads = 1;
   Isa isa = BestIsa();
+  // [rows] or empty; borrowed. Not 0: the row is dead, whatever its weights are, because nothing
+  // that follows the layer sees it; 0: it is not. Empty: rows with all |w| < 1e-12 are.
+  absl::Span<const uint8_t> dead = {};
   // Asked between blocks of rows and of columns, on the calling thread; what it allows changes no
   // bit.
   KeepGoing keep_going = {};
+  bool keep_target = false;  // CalibratedRows::target is wanted
 };
 
 // Why rows were projected plainly. The bias change holds all the same where the means are finite.
@@ -60,7 +68,8 @@ enum class Plain : uint8_t {
 constexpr uint64_t CalibrationBytes(int64_t columns) {
   constexpr int64_t kMost = int64_t{1} << 28;
   const auto n = static_cast<uint64_t>(columns < kMost ? columns : kMost);
-  return 24 * n * n;  // H, G and the factor of H, which H in float32 then takes the room of
+  // H, G, the factor of H and its triangle in float32; H in float32 then takes the factor's room.
+  return 26 * n * n;
 }
 
 // Rows of one group of a layer, [rows, columns]; every row has its own exponent.
@@ -76,7 +85,9 @@ struct CalibratedRows {
   std::vector<double> error;
   // Mean square of the float network's output about its mean, a row. 0 where it was not told.
   std::vector<double> output_power;
-  // Rows with all |w| < 1e-12: projected plainly.
+  // keep_target: [rows, columns], Wt; Wf of rows that were projected plainly. Else empty.
+  std::vector<float> target;
+  // Projected plainly (CalibrateOptions::dead).
   int64_t dead_rows = 0;
   Plain plain = Plain::kNo;
 };

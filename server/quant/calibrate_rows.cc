@@ -30,11 +30,21 @@ struct Attempt {
   }
 };
 
+// The nearest plane: |(Wt - Q) L| is decided from its last element on, each element by one column
+// more.
 void Begin(const RowProblem& problem, Attempt& attempt) {
   const auto columns = static_cast<size_t>(problem.columns);
   attempt.q.resize(columns);
-  attempt.residual.assign(columns, 0.0F);
-  for (size_t j = 0; j < columns; ++j) attempt.q[j] = attempt.Nearest(attempt.target[j], problem);
+  attempt.residual.resize(columns);
+  std::vector<float> carried(columns, 0.0F);  // what decided columns add to the elements
+  for (size_t k = columns; k-- > 0;) {
+    const auto j = static_cast<size_t>(problem.order[columns - 1 - k]);
+    const float* const row = problem.factor + k * (k + 1) / 2;
+    attempt.q[j] = attempt.Nearest(attempt.target[j] + carried[k] / row[k], problem);
+    const float missed = attempt.target[j] - attempt.q[j];
+    if (missed == 0) continue;
+    problem.kernels->axpy_f32(missed, row, carried.data(), static_cast<int64_t>(k));
+  }
 }
 
 // R of every attempt from nothing: each row of H is read once for all of them.

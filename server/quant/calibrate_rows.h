@@ -15,6 +15,7 @@ namespace lbw::quant {
 struct RowProblem {
   int64_t columns = 0;
   const float* h = nullptr;        // [columns, columns], damped
+  const float* factor = nullptr;   // its triangle (Aim::factor)
   const int32_t* order = nullptr;  // columns by falling H_jj
   const LinearKernels* kernels = nullptr;
   int bits = 4;

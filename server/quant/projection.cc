@@ -69,11 +69,12 @@ Sum ScaledError(absl::Span<const Histogram::Bin> bins, int magnitudes, int s) {
 // bound of err(s) that only grows as s falls, so the walk may end where that bound alone is above
 // the best.
 template <typename Sum>
-int Search(absl::Span<const Histogram::Bin> bins, int magnitudes) {
-  const int highest = std::min(bins.back().exponent + 1, kMaxExponent);
-  int best_s = highest;
-  Sum best = ScaledError<Sum>(bins, magnitudes, highest);
-  for (int s = highest - 1; s >= bins.front().exponent; --s) {
+int Search(absl::Span<const Histogram::Bin> bins, int magnitudes, const ExponentRange& range) {
+  const int least = std::max(range.first, bins.front().exponent);
+  if (range.last <= least) return range.last;
+  int best_s = range.last;
+  Sum best = ScaledError<Sum>(bins, magnitudes, best_s);
+  for (int s = range.last - 1; s >= least; --s) {
     const Sum sum = ScaledError<Sum>(bins, magnitudes, s);
     if (!(best < sum)) {
       best = sum;
@@ -211,15 +212,25 @@ int ExactExponent(const Histogram& histogram, int magnitudes) {
 int ExactExponent(absl::Span<const Histogram::Bin> bins, int magnitudes) {
   LBW_CHECK(magnitudes >= 1);
   if (bins.empty()) return 0;
+  return ExactExponent(
+      bins, magnitudes,
+      {.first = kMinExponent, .last = std::min(bins.back().exponent + 1, kMaxExponent)});
+}
+
+int ExactExponent(absl::Span<const Histogram::Bin> bins, int magnitudes,
+                  const ExponentRange& range) {
+  LBW_CHECK(magnitudes >= 1);
+  LBW_CHECK(kMinExponent <= range.first && range.first <= range.last && range.last <= kMaxExponent);
+  if (bins.empty()) return std::clamp(0, range.first, range.last);
   uint64_t total = 0;
   for (const Histogram::Bin& bin : bins) total += bin.count;
   // With R octaves between the least and the largest bin, every partial sum is below total * 2^(2R
   // + 26).
   const int octaves = bins.back().exponent - bins.front().exponent;
   const int bits = static_cast<int>(std::bit_width(total)) + 2 * octaves + 26;
-  if (bits <= 62) return Search<NativeInt<int64_t>>(bins, magnitudes);
-  if (bits <= 126) return Search<NativeInt<Int128>>(bins, magnitudes);
-  return Search<WideInt>(bins, magnitudes);
+  if (bits <= 62) return Search<NativeInt<int64_t>>(bins, magnitudes, range);
+  if (bits <= 126) return Search<NativeInt<Int128>>(bins, magnitudes, range);
+  return Search<WideInt>(bins, magnitudes, range);
 }
 
 double ProjectionError(const Histogram& histogram, double sum_w2, int magnitudes, int exponent) {

@@ -76,6 +76,14 @@ class Histogram {
 int ExactExponent(const Histogram& histogram, int magnitudes);
 // The same from Histogram::Bins, for callers that keep the storage.
 int ExactExponent(absl::Span<const Histogram::Bin> bins, int magnitudes);
+// The best of the exponents first..last, both in kMinExponent..kMaxExponent; the one nearest to 0
+// where there are no bins.
+struct ExponentRange {
+  int first = 0;
+  int last = 0;
+};
+int ExactExponent(absl::Span<const Histogram::Bin> bins, int magnitudes,
+                  const ExponentRange& range);
 
 // The least error for a given s from the histogram and sum_w2 = sum w^2 (for sweeps). At least 0.
 // Precision: within 1e-12 * sum_w2 of the true error; to choose an exponent use ExactExponent.

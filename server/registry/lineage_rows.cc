@@ -100,8 +100,9 @@ absl::Status FromVersion(Session& session, Gather& gather, const Resource& versi
   }
   if (row.Text(3).empty()) return absl::OkStatus();
   gather.Add(base::JobName(row.Text(3)), "made");
-  LBW_ASSIGN_OR_RETURN(std::string dataset, CalibrationOf(session, version.model, version.version));
-  if (!dataset.empty()) gather.Add(std::move(dataset), "calibrated_on");
+  LBW_ASSIGN_OR_RETURN(const std::vector<LineageLink> datasets,
+                       DatasetsOf(session, version.model, version.version));
+  for (const LineageLink& dataset : datasets) gather.Add(dataset.name, dataset.relation);
   return absl::OkStatus();
 }
 
@@ -202,9 +203,9 @@ absl::Status IntoFromDataset(Session& session, Gather& gather, const Resource& d
                                    "SELECT id FROM evaluations WHERE dataset = $1 ORDER BY "
                                    "create_us DESC, id DESC",
                                    {dataset.id}));
-  LBW_ASSIGN_OR_RETURN(std::vector<std::string> calibrated,
-                       CalibratedOn(session, name, gather.limit()));
-  for (std::string& version : calibrated) gather.Add(std::move(version), "calibrated_on");
+  LBW_ASSIGN_OR_RETURN(const std::vector<LineageLink> versions,
+                       MadeOn(session, name, gather.limit()));
+  for (const LineageLink& version : versions) gather.Add(version.name, version.relation);
   return IntoJobs(gather, name);
 }
 

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "registry/aliases.h"
+#include "registry/checkpoint_version.h"
 #include "registry/ready_version.h"
 #include "registry/registry_rows.h"
 #include "registry/resolve.h"
@@ -64,6 +65,10 @@ class DatabaseRegistry final : public Registry {
   }
   absl::StatusOr<Version> ResolveFloat(const base::ModelRef& ref) override {
     return ResolveBy(ResolveFloatNumber, ref);
+  }
+  absl::StatusOr<Version> ResolveCheckpoint(std::string_view model, std::string_view job) override {
+    return Ask<Version>(
+        [&](Session& session) { return CheckpointVersion(session, model, job); });
   }
 
   absl::StatusOr<Alias> SetAlias(std::string_view model, std::string_view alias, int64_t version,

@@ -28,7 +28,8 @@ struct Version {
   int64_t number = 0;  // from 1, never used again
   VersionState state = VersionState::kCreating;
   absl::Time create_time;
-  std::string source_artifact;    // sha256 of the imported file; empty for a quantized version
+  // sha256 of the imported file; empty for a quantized version and a built-in architecture.
+  std::string source_artifact;
   std::optional<int64_t> parent;  // number of the version it was quantized from
   std::string bundle;             // sha256
   uint64_t bundle_bytes = 0;
@@ -184,6 +185,14 @@ class Registry {
   virtual absl::Status DeleteVersion(std::string_view model, int64_t number, Force force) = 0;
   // Errors: kNotFound; kFailedPrecondition, IN_USE - it has versions (kYes: they go too).
   virtual absl::Status DeleteModel(std::string_view model, Force force) = 0;
+
+  // The newest checkpoint of a job that trains the model and has not ended, as what is served by
+  // "models/M/aliases/job-ID": number 0, `job`, `bundle` the checkpoint's blob; no row stands behind
+  // it. Errors: kNotFound - no such job, or it trains another model; kFailedPrecondition,
+  // WRONG_STATE - it trains nothing, has ended (names the version that it made) or has no
+  // checkpoint yet.
+  virtual absl::StatusOr<Version> ResolveCheckpoint(std::string_view model,
+                                                    std::string_view job) = 0;
 
   virtual absl::StatusOr<int64_t> CountModels() = 0;
 };

@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "registry/checkpoint_version.h"
 
 namespace lbw::registry {
 namespace {
@@ -11,6 +12,13 @@ constexpr std::string_view kStable = "stable";
 base::Error NotFound(std::string_view what) {
   return base::Error(absl::StatusCode::kNotFound, base::reason::kNotFound,
                      base::StrCat("there is no ", what));
+}
+
+base::Error NoAlias(std::string_view model, std::string_view alias) {
+  if (alias.substr(0, kJobAlias.size()) != kJobAlias)
+    return NotFound(base::AliasName(model, alias));
+  return NotFound(base::StrCat(base::AliasName(model, alias),
+                               ": a job's checkpoint is no version and can only be detected with"));
 }
 
 base::Error NotReady(std::string_view message) {
@@ -79,7 +87,7 @@ absl::StatusOr<int64_t> ResolveNumber(const ModelFacts& facts, const base::Model
   } else {
     const std::string alias = ref.alias.value_or(std::string(kStable));
     const auto found = facts.aliases.find(alias);
-    if (found == facts.aliases.end()) return NotFound(base::AliasName(facts.model, alias));
+    if (found == facts.aliases.end()) return NoAlias(facts.model, alias);
     number = found->second;
   }
   LBW_RETURN_IF_ERROR(RequireReady(facts, number));

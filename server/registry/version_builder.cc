@@ -117,22 +117,48 @@ absl::StatusOr<Version> VersionBuilder::Import(const ImportOrder& order, Target 
   return Publish(draft, imported.model, std::move(filled), target);
 }
 
-absl::StatusOr<Version> VersionBuilder::CreateModel(std::string_view model,
-                                                    std::string_view artifact,
-                                                    std::string_view spec,
-                                                    const base::CancelToken& cancel) const {
+absl::Status VersionBuilder::CheckNewModel(std::string_view model) const {
   if (!base::IsValidName(model)) {
     return base::Error(
                absl::StatusCode::kInvalidArgument, base::reason::kBadName,
                base::StrCat("model_id must match [a-z0-9]([a-z0-9_.-]{0,62}): \"", model, "\""))
         .Field("model_id");
   }
-  if (registry_.GetModel(model).ok()) {
-    return base::Error(absl::StatusCode::kAlreadyExists, base::reason::kAlreadyExists,
-                       base::StrCat(base::ModelName(model), " exists already"))
-        .Field("model_id");
-  }
+  if (!registry_.GetModel(model).ok()) return absl::OkStatus();
+  return base::Error(absl::StatusCode::kAlreadyExists, base::reason::kAlreadyExists,
+                     base::StrCat(base::ModelName(model), " exists already"))
+      .Field("model_id");
+}
+
+absl::StatusOr<Version> VersionBuilder::CreateModel(std::string_view model,
+                                                    std::string_view artifact,
+                                                    std::string_view spec,
+                                                    const base::CancelToken& cancel) const {
+  LBW_RETURN_IF_ERROR(CheckNewModel(model));
   return Import({model, artifact, spec, cancel}, Target::kNewModel);
+}
+
+absl::StatusOr<Version> VersionBuilder::PreviewBuild(const model::BuildOptions& options,
+                                                     std::string_view spec) const {
+  LBW_ASSIGN_OR_RETURN(const model::Model built, model::BuildModel(options, spec));
+  Version version;
+  version.import_notes = {model::Describe(options)};
+  DescribeModel(built, version);
+  return version;
+}
+
+absl::StatusOr<Version> VersionBuilder::BuildModel(std::string_view model,
+                                                   const model::BuildOptions& options,
+                                                   std::string_view spec,
+                                                   const base::CancelToken& cancel) const {
+  LBW_RETURN_IF_ERROR(CheckNewModel(model));
+  LBW_ASSIGN_OR_RETURN(const model::Model built, model::BuildModel(options, spec));
+  LBW_RETURN_IF_ERROR(cancel.Check());
+  VersionDraft draft;
+  draft.model = std::string(model);
+  Version filled;
+  filled.import_notes = {model::Describe(options)};
+  return Publish(draft, built, std::move(filled), Target::kNewModel);
 }
 
 absl::StatusOr<std::string> VersionBuilder::SpecOfNewestFloat(std::string_view model) const {

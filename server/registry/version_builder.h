@@ -1,4 +1,5 @@
-// Makes versions: imports an ONNX artifact, quantizes a float version, writes a version as a file.
+// Makes versions: imports an ONNX artifact, builds an architecture with fresh weights, quantizes a
+// float version, writes a version as a file.
 // And the same for plain artifacts.
 //
 // Order:   work first, then the row CREATING, the durable bundle, the row READY. What fails leaves
@@ -16,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "base/cancel.h"
 #include "base/ids.h"
+#include "model/build_model.h"
 #include "model/import_model.h"
 #include "model/model.h"
 #include "model/quantize_file.h"
@@ -45,6 +47,13 @@ class VersionBuilder {
   // import; kAlreadyExists; kNotFound.
   absl::StatusOr<Version> CreateModel(std::string_view model, std::string_view artifact,
                                       std::string_view spec, const base::CancelToken& cancel) const;
+  // A built-in architecture with fresh weights: the version has no source artifact, its notes tell
+  // how it was built. Errors: kInvalidArgument - BAD_NAME and those of model::BuildModel;
+  // kAlreadyExists. PreviewBuild stores nothing and asks for no name.
+  absl::StatusOr<Version> PreviewBuild(const model::BuildOptions& options,
+                                       std::string_view spec) const;
+  absl::StatusOr<Version> BuildModel(std::string_view model, const model::BuildOptions& options,
+                                     std::string_view spec, const base::CancelToken& cancel) const;
   // spec empty: that of the newest float version.
   absl::StatusOr<Version> CreateVersion(std::string_view model, std::string_view artifact,
                                         std::string_view spec,
@@ -92,6 +101,7 @@ class VersionBuilder {
     const base::CancelToken& cancel;
   };
   absl::StatusOr<Version> Import(const ImportOrder& order, Target target) const;
+  absl::Status CheckNewModel(std::string_view model) const;
   absl::StatusOr<std::string> ReadOnnx(std::string_view artifact) const;
   absl::StatusOr<Version> Publish(const VersionDraft& draft, const model::Model& model,
                                   Version filled, Target target) const;

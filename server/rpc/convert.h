@@ -48,6 +48,8 @@ void ToProto(const registry::Version& version, Detail detail, v1::ModelVersion* 
 void ToProto(const registry::Alias& alias, v1::Alias* out);
 void ToProto(const registry::Model& model, v1::Model* out);
 
+// "models/{model}/aliases/job-{id}".
+std::string CheckpointName(std::string_view model, std::string_view job);
 absl::StatusOr<serving::DetectOptions> FromProto(const v1::DetectOptions& options);
 void ToProto(const serving::DetectResponse& response, v1::DetectResponse* out);
 

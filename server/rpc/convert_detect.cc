@@ -4,6 +4,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "registry/checkpoint_version.h"
 #include "rpc/convert.h"
 #include "rpc/status_mapping.h"
 
@@ -65,6 +66,10 @@ void PictureToProto(const serving::DetectResponse& response, const serving::Pict
 
 }  // namespace
 
+std::string CheckpointName(std::string_view model, std::string_view job) {
+  return base::AliasName(model, base::StrCat(registry::kJobAlias, job));
+}
+
 absl::StatusOr<serving::DetectOptions> FromProto(const v1::DetectOptions& options) {
   serving::DetectOptions result;
   if (options.has_score_threshold()) result.decode.score_threshold = options.score_threshold();
@@ -93,7 +98,12 @@ absl::StatusOr<serving::DetectOptions> FromProto(const v1::DetectOptions& option
 }
 
 void ToProto(const serving::DetectResponse& response, v1::DetectResponse* out) {
-  out->set_model_version(base::VersionName(response.model, response.version));
+  if (response.job.empty()) {
+    out->set_model_version(base::VersionName(response.model, response.version));
+  } else {
+    out->set_model_version(CheckpointName(response.model, response.job));
+    out->set_checkpoint(base::ArtifactName(response.bundle));
+  }
   out->set_queue_us(response.queue_us);
   for (const serving::PictureResult& picture : response.pictures) {
     PictureToProto(response, picture, out->add_results());

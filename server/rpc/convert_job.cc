@@ -28,6 +28,8 @@ void SpecToProto(const jobs::Job& job, v1::JobSpec* out) {
   if (job.kind == tasks::kCheckDataset) MergeJson(job.spec_json, out->mutable_check_dataset());
   if (job.kind == tasks::kQuantize) MergeJson(job.spec_json, out->mutable_quantize());
   if (job.kind == tasks::kCompare) MergeJson(job.spec_json, out->mutable_compare());
+  if (job.kind == tasks::kTrain) MergeJson(job.spec_json, out->mutable_train());
+  if (job.kind == tasks::kFineTune) MergeJson(job.spec_json, out->mutable_fine_tune());
 }
 
 void ResultToProto(const jobs::Job& job, bool details, v1::JobResult* out) {
@@ -36,6 +38,11 @@ void ResultToProto(const jobs::Job& job, bool details, v1::JobResult* out) {
   if (out->has_evaluation() && !details) DropDetails(out->mutable_evaluation());
   if (out->has_quantization() && !details) DropDetails(out->mutable_quantization());
   if (out->has_comparison() && !details) DropDetails(out->mutable_comparison());
+  if (out->has_training()) {
+    v1::TrainingResult* training = out->mutable_training();
+    if (training->has_evaluation()) DropUndefined(training->mutable_evaluation());
+    if (!details) DropDetails(training);
+  }
   if (out->has_dataset()) {
     ShrinkToFit(details ? kMostDatasetBytes : kMostListedDatasetBytes, out->mutable_dataset());
   }
@@ -60,6 +67,11 @@ void ProgressToProto(const jobs::Job& job, v1::Job* out) {
   if (progress.has_eta() && jobs::HasLease(job.state)) *out->mutable_eta() = progress.eta();
   out->set_step(static_cast<uint64_t>(job.step));
   out->set_total_steps(static_cast<uint64_t>(job.total_steps));
+}
+
+void DropLayers(v1::CalibrationReport* calibration) {
+  calibration->clear_layers();
+  calibration->clear_activations();
 }
 
 }  // namespace
@@ -160,14 +172,22 @@ void DropDetails(v1::Evaluation* evaluation) {
 
 void DropDetails(v1::QuantizationResult* quantization) {
   if (quantization->has_report()) quantization->mutable_report()->clear_tensors();
-  if (!quantization->has_calibration()) return;
-  quantization->mutable_calibration()->clear_layers();
-  quantization->mutable_calibration()->clear_activations();
+  if (quantization->has_calibration()) DropLayers(quantization->mutable_calibration());
 }
 
 void DropDetails(v1::Comparison* comparison) {
   comparison->clear_values();
   comparison->clear_compared();
+}
+
+void DropDetails(v1::TrainingResult* training) {
+  if (training->has_training()) {
+    training->mutable_training()->clear_layers();
+    training->mutable_training()->clear_history();
+  }
+  if (training->has_evaluation()) DropDetails(training->mutable_evaluation());
+  if (training->has_report()) training->mutable_report()->clear_tensors();
+  if (training->has_calibration()) DropLayers(training->mutable_calibration());
 }
 
 }  // namespace lbw::rpc

@@ -30,6 +30,8 @@ void ToProto(const jobs::WorkerInfo& worker, bool alive, v1::Worker* out);
 void DropDetails(v1::Evaluation* evaluation);
 // Drops tensors, layers and activation ranges.
 void DropDetails(v1::QuantizationResult* quantization);
+// Drops epochs, and what the others drop of the evaluation, the report and the calibration.
+void DropDetails(v1::TrainingResult* training);
 // Drops values and pictures.
 void DropDetails(v1::Comparison* comparison);
 

@@ -13,6 +13,7 @@
 #include "rpc/convert_registry.h"
 #include "rpc/job_spec.h"
 #include "rpc/plan_parts.h"
+#include "rpc/training_plan.h"
 
 namespace lbw::rpc {
 namespace {
@@ -84,6 +85,8 @@ absl::StatusOr<JobPlan> PlanJob(const ServiceContext& context,
   LBW_RETURN_IF_ERROR(CheckCreateRequest(request));
   if (request.spec().has_quantize()) return PlanQuantize(context, request);
   if (request.spec().has_compare()) return PlanCompare(context, request);
+  if (request.spec().has_train()) return PlanTrain(context, request);
+  if (request.spec().has_fine_tune()) return PlanFineTune(context, request);
   return PlanEvaluate(context, request);
 }
 

@@ -52,13 +52,17 @@ absl::Status CheckLabels(const v1::CreateJobRequest& request) {
 
 absl::Status CheckKind(const v1::JobSpec& spec) {
   LBW_RETURN_IF_ERROR(RefuseUnknownFields(spec, "spec"));
-  if (spec.has_evaluate() || spec.has_quantize() || spec.has_compare()) return absl::OkStatus();
+  if (spec.has_evaluate() || spec.has_quantize() || spec.has_compare() || spec.has_train() ||
+      spec.has_fine_tune()) {
+    return absl::OkStatus();
+  }
   if (spec.has_check_dataset()) {
     return BadArgument("check_dataset cannot be created directly: CreateDataset makes it",
                        "spec.check_dataset");
   }
-  return BadArgument("spec names no kind of job: known kinds are compare, evaluate, quantize",
-                     "spec");
+  return BadArgument(
+      "spec names no kind of job: known kinds are compare, evaluate, fine_tune, quantize, train",
+      "spec");
 }
 
 absl::Status CheckHead(const registry::Version& version, bool classifies, std::string_view field) {

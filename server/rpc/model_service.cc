@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "rpc/call.h"
 #include "rpc/convert.h"
+#include "rpc/model_origin.h"
 #include "rpc/names.h"
 #include "rpc/observe.h"
 #include "serving/detector.h"
@@ -22,22 +23,29 @@ registry::Registry::Force ToForce(bool force) {
   return force ? registry::Registry::Force::kYes : registry::Registry::Force::kNo;
 }
 
+absl::StatusOr<registry::Version> Preview(const registry::VersionBuilder& builder,
+                                          const ModelOrigin& origin, const std::string& spec) {
+  if (origin.architecture) return builder.PreviewBuild(*origin.architecture, spec);
+  return builder.PreviewImport(origin.artifact, spec);
+}
+
 absl::Status CreateModelNow(const ServiceContext& context, const registry::VersionBuilder& builder,
                             const v1::CreateModelRequest& request, v1::Model* response,
                             const base::CancelToken& cancel) {
-  LBW_ASSIGN_OR_RETURN(const std::string artifact,
-                       base::ParseArtifactName(request.artifact(), "artifact"));
+  LBW_ASSIGN_OR_RETURN(const ModelOrigin origin, OriginOf(request));
   if (request.validate_only()) {
-    LBW_ASSIGN_OR_RETURN(registry::Version preview,
-                         builder.PreviewImport(artifact, request.spec()));
+    LBW_ASSIGN_OR_RETURN(registry::Version preview, Preview(builder, origin, request.spec()));
     preview.model = request.model_id();
     preview.number = 1;
     response->set_name(base::ModelName(request.model_id()));
     ToProto(preview, Detail::kFull, response->add_versions());
     return absl::OkStatus();
   }
-  LBW_ASSIGN_OR_RETURN(const registry::Version version,
-                       builder.CreateModel(request.model_id(), artifact, request.spec(), cancel));
+  LBW_ASSIGN_OR_RETURN(
+      const registry::Version version,
+      origin.architecture
+          ? builder.BuildModel(request.model_id(), *origin.architecture, request.spec(), cancel)
+          : builder.CreateModel(request.model_id(), origin.artifact, request.spec(), cancel));
   LBW_ASSIGN_OR_RETURN(const registry::Model model, context.registry->GetModel(version.model));
   ToProto(model, response);
   return absl::OkStatus();

@@ -217,13 +217,6 @@ std::string MeasuredSplit(const std::string& asked, const v1::Dataset& dataset) 
   return "";
 }
 
-bool HasLabels(const registry::Version& version, const v1::Dataset& dataset,
-               std::string_view split) {
-  if (IsClassifier(version)) return dataset.task() == v1::DATASET_TASK_CLASSIFICATION;
-  const v1::DatasetSplit* found = FindSplit(dataset, split);
-  return (found == nullptr ? dataset.boxes() : found->boxes()) > 0;
-}
-
 absl::StatusOr<v1::MeasureOptions> FillInMeasure(const v1::QuantizeSpec& asked,
                                                  const QuantizeFacts& facts) {
   v1::MeasureOptions measure;

@@ -20,7 +20,8 @@ namespace {
 
 void LoadedToProto(const serving::LoadedInfo& from, const ServiceLimits& limits,
                    v1::LoadedVersion* out) {
-  out->set_version(base::VersionName(from.model, from.version));
+  out->set_version(from.job.empty() ? base::VersionName(from.model, from.version)
+                                    : CheckpointName(from.model, from.job));
   out->set_bytes(from.bytes);
   out->set_queue_length(static_cast<uint32_t>(from.queue_length));
   out->set_queue_limit(static_cast<uint32_t>(limits.queue_calls));

@@ -137,6 +137,13 @@ absl::Status CheckTask(const registry::Version& version, const v1::Dataset& data
       .Field(field);
 }
 
+bool HasLabels(const registry::Version& version, const v1::Dataset& dataset,
+               std::string_view split) {
+  if (IsClassifier(version)) return dataset.task() == v1::DATASET_TASK_CLASSIFICATION;
+  const v1::DatasetSplit* found = FindSplit(dataset, split);
+  return (found == nullptr ? dataset.boxes() : found->boxes()) > 0;
+}
+
 absl::StatusOr<v1::EvaluateOptions> FillInOptions(const v1::EvaluateOptions& asked,
                                                   const EvaluateDefaults& defaults,
                                                   std::string_view path) {

@@ -55,6 +55,10 @@ bool IsClassifier(const registry::Version& version);
 absl::Status CheckTask(const registry::Version& version, const v1::Dataset& dataset,
                        std::string_view field);
 
+// Whether the split ("": the dataset) has what the version's head learns from and is judged by.
+bool HasLabels(const registry::Version& version, const v1::Dataset& dataset,
+               std::string_view split);
+
 struct EvaluateDefaults {
   const detect::NmsSpec* nms = nullptr;  // the model's own; borrowed
   std::string_view pixel_rule;           // the dataset's

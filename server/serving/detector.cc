@@ -1,12 +1,15 @@
 #include "serving/detector.h"
 
 #include <algorithm>
+#include <optional>
+#include <string_view>
 #include <thread>
 #include <utility>
 
 #include "base/log.h"
 #include "base/status.h"
 #include "base/thread_pool.h"
+#include "registry/checkpoint_version.h"
 #include "serving/call.h"
 #include "serving/gauges.h"
 #include "serving/network.h"
@@ -49,6 +52,20 @@ bool IsFull(const absl::Status& status) {
   return status.code() == absl::StatusCode::kResourceExhausted;
 }
 
+// Of an alias "job-{id}": its id.
+std::optional<std::string> JobOf(const base::ModelRef& ref) {
+  constexpr std::string_view kPrefix = registry::kJobAlias;
+  if (!ref.alias.has_value() || ref.alias->compare(0, kPrefix.size(), kPrefix) != 0) {
+    return std::nullopt;
+  }
+  return ref.alias->substr(kPrefix.size());
+}
+
+// A checkpoint has no number of its own; a version keeps the job that made it.
+ServedName NameOf(const registry::Version& version) {
+  return {version.model, version.number, version.number == 0 ? version.job : ""};
+}
+
 // The way of a call: Detect -> Resolve -> (wait for Load) -> Prepare -> the version's thread ->
 // RunCall -> Finish. Every arrow but the first goes to another thread.
 class DetectorImpl final : public Detector {
@@ -61,8 +78,7 @@ class DetectorImpl final : public Detector {
         load_{context.registry, context.artifacts, context.engine,
               limits.threads > 0 ? limits.threads : static_cast<int>(Cores())},
         gauges_(context.observer),
-        table_(limits.loaded_bytes, clock_,
-               [this](const std::string& model, int64_t number) { return Make(model, number); }),
+        table_(limits.loaded_bytes, clock_, [this](const ServedName& name) { return Make(name); }),
         supervisor_([this] { gauges_.Report(table_.List()); }),
         finishers_(PoolOptions("finish", DecodeThreads(), kMaxQueuedTasks)),
         decoders_(PoolOptions("decode", DecodeThreads(), kMaxQueuedTasks)),
@@ -90,7 +106,7 @@ class DetectorImpl final : public Detector {
   }
 
   void Unload(std::string_view model, int64_t version) override {
-    if (!table_.Remove(model, version)) return;
+    if (!table_.Remove({std::string(model), version, ""})) return;
     base::LogInfo("version_unloaded", {{"model", model}, {"version", version}});
     supervisor_.Touch();
   }
@@ -110,22 +126,32 @@ class DetectorImpl final : public Detector {
     return limits_.decode_threads > 0 ? limits_.decode_threads : Cores();
   }
 
-  std::shared_ptr<ServedVersion> Make(const std::string& model, int64_t number) {
+  std::shared_ptr<ServedVersion> Make(const ServedName& name) {
     const QueueLimits queue{limits_.queue_calls, limits_.queue_bytes};
     return supervisor_.Adopt(std::make_unique<ServedVersion>(
-        model, number, queue,
+        name, queue,
         [this](ServedVersion& version, const CallPtr& call) { return RunCall(version, call); }));
+  }
+
+  absl::StatusOr<registry::Version> Find(const base::ModelRef& ref) {
+    const std::optional<std::string> job = JobOf(ref);
+    if (!job.has_value()) return context_.registry->Resolve(ref);
+    absl::StatusOr<registry::Version> found = context_.registry->ResolveCheckpoint(ref.model, *job);
+    // The job has ended: nobody will be answered with its checkpoint again.
+    if (!found.ok() && table_.Remove({ref.model, 0, *job})) supervisor_.Touch();
+    return found;
   }
 
   void Resolve(const CallPtr& call) {
     call->EndIfUnwanted();
     if (call->finished()) return;
-    const absl::StatusOr<registry::Version> found = context_.registry->Resolve(call->request.model);
+    const absl::StatusOr<registry::Version> found = Find(call->request.model);
     if (!found.ok()) {
       call->Finish(found.status());
       return;
     }
-    VersionTable::Acquired acquired = table_.Acquire(found->model, found->number);
+    call->work.response.bundle = found->bundle;
+    VersionTable::Acquired acquired = table_.Acquire(NameOf(*found), found->bundle);
     const std::shared_ptr<ServedVersion> version = acquired.use.version();
     call->Attach(std::move(acquired.use));
     if (acquired.is_new) StartLoad(version, *found);
@@ -177,6 +203,7 @@ class DetectorImpl final : public Detector {
     if (network.ok()) {
       base::LogInfo("version_loaded", {{"model", found.model},
                                        {"version", found.number},
+                                       {"bundle", found.bundle},
                                        {"bytes", bytes},
                                        {"seconds", seconds}});
     } else {

@@ -48,6 +48,7 @@ struct DetectOptions {
 };
 
 struct DetectRequest {
+  // An alias "job-{id}" is the newest checkpoint of a job that trains the model.
   base::ModelRef model;
   std::vector<std::string> images;  // encoded; owned
   DetectOptions options;
@@ -81,7 +82,9 @@ struct PictureResult {
 
 struct DetectResponse {
   std::string model;
-  int64_t version = 0;
+  int64_t version = 0;                                     // 0: a checkpoint
+  std::string job;                                         // whose checkpoint it is; "": a version
+  std::string bundle;                                      // sha256 of what answered
   std::shared_ptr<const std::vector<std::string>> labels;  // of the version's classes
   std::vector<PictureResult> pictures;                     // in the order sent
   uint32_t queue_us = 0;
@@ -103,7 +106,8 @@ class ServingObserver {
 
 struct LoadedInfo {
   std::string model;
-  int64_t version = 0;
+  int64_t version = 0;  // 0: a checkpoint
+  std::string job;      // whose checkpoint it is; "": a version
   uint64_t bytes = 0;
   size_t queue_length = 0;
   uint64_t pictures = 0;
@@ -116,8 +120,10 @@ class Detector {
   // Answers through done, exactly once, from a thread of the detector's. Never blocks.
   // Errors (the whole call): kInvalidArgument - no or too many pictures, an option out of range
   // (field names as in the API), an unknown class; kNotFound; kFailedPrecondition,
-  // VERSION_NOT_READY; kResourceExhausted, QUEUE_FULL (with a retry delay), OUT_OF_ROOM;
-  // kUnavailable, DRAINING; kCancelled, kDeadlineExceeded; kDataLoss - the bundle is damaged.
+  // VERSION_NOT_READY, or WRONG_STATE - a job without a checkpoint to detect with;
+  // kResourceExhausted, QUEUE_FULL (with a retry delay), OUT_OF_ROOM;
+  // kUnavailable, DRAINING; kCancelled, kDeadlineExceeded; kDataLoss - the bundle is damaged;
+  // kUnavailable, BLOB_GONE - newer checkpoints have replaced the one that was to be loaded.
   virtual void Detect(DetectRequest request,
                       absl::AnyInvocable<void(absl::StatusOr<DetectResponse>)> done) = 0;
   // Forgets a version (deleted, or to make room); calls in work finish.

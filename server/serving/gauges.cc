@@ -8,13 +8,16 @@ void Gauges::Report(absl::Span<const LoadedInfo> versions) {
   size_t loaded = 0;
   uint64_t bytes = 0;
   for (const LoadedInfo& info : versions) {
-    const auto entry = now.emplace(Name(info.model, info.version), info.queue_length).first;
-    const auto before = queue_lengths_.find(entry->first);
-    if (before == queue_lengths_.end() || before->second != info.queue_length) {
-      observer_->QueueLength(info.model, info.version, info.queue_length);
-    }
+    // Checkpoints of several jobs of a model are its version 0 together.
+    now[Name(info.model, info.version)] += info.queue_length;
     if (info.bytes > 0) ++loaded;
     bytes += info.bytes;
+  }
+  for (const auto& entry : now) {
+    const auto before = queue_lengths_.find(entry.first);
+    if (before == queue_lengths_.end() || before->second != entry.second) {
+      observer_->QueueLength(entry.first.first, entry.first.second, entry.second);
+    }
   }
   for (const auto& before : queue_lengths_) {
     if (now.count(before.first) == 0) {

@@ -6,9 +6,12 @@
 #include "base/status.h"
 #include "model/model.h"
 #include "serving/policy.h"
+#include "serving/served_version.h"
 
 namespace lbw::serving {
 namespace {
+
+constexpr int64_t kRetryMs = 100;
 
 // The call's argument is right and the stored model is not: what a reader or an engine calls an
 // invalid argument is `code` here. The reason stays.
@@ -24,6 +27,7 @@ absl::Status NotTheCallers(const absl::Status& status, absl::StatusCode code,
   return base::Error(code, reason, base::StrCat(context, ": ", base::Std(status.message())));
 }
 
+// An open file is read to its end also after it was unlinked.
 absl::StatusOr<model::Model> ReadModel(const LoadContext& context, const registry::Version& version,
                                        const std::string& name) {
   absl::StatusOr<std::unique_ptr<base::RandomAccessReader>> reader =
@@ -31,6 +35,12 @@ absl::StatusOr<model::Model> ReadModel(const LoadContext& context, const registr
   if (!reader.ok()) {
     if (reader.status().code() != absl::StatusCode::kNotFound) {
       return base::WithContext(reader.status(), base::StrCat("the bundle of ", name));
+    }
+    if (version.number == 0) {
+      return base::Error(absl::StatusCode::kUnavailable, base::reason::kBlobGone,
+                         base::StrCat("newer checkpoints have replaced that of ", name,
+                                      ": sha256=", version.bundle, "; ask again"))
+          .RetryAfterMs(kRetryMs);
     }
     // Deleted since it was resolved, or lost.
     LBW_RETURN_IF_ERROR(context.registry->GetVersion(version.model, version.number).status());
@@ -55,7 +65,8 @@ absl::Status CheckOutputs(const Network& network) {
 
 absl::StatusOr<std::unique_ptr<Network>> LoadNetwork(const LoadContext& context,
                                                      const registry::Version& version) {
-  const std::string name = base::VersionName(version.model, version.number);
+  const std::string name =
+      ResourceName({version.model, version.number, version.number == 0 ? version.job : ""});
   LBW_ASSIGN_OR_RETURN(model::Model model, ReadModel(context, version, name));
   const auto cannot = [&name](const absl::Status& status) {
     return NotTheCallers(status, absl::StatusCode::kFailedPrecondition,

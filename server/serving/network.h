@@ -39,6 +39,7 @@ struct LoadContext {
 
 // Reads the bundle and compiles it. Takes seconds on a large model; works on the calling thread.
 // Errors: kDataLoss - the bundle is gone or damaged; kNotFound - the version was deleted meanwhile;
+// kUnavailable, BLOB_GONE - the checkpoint (number 0) was replaced meanwhile;
 // kFailedPrecondition - the engine or the decoder cannot run it (with their reason);
 // kResourceExhausted; kInternal. The message names the version.
 absl::StatusOr<std::unique_ptr<Network>> LoadNetwork(const LoadContext& context,

@@ -25,9 +25,13 @@ void Slot::Reset() {
   version_.reset();
 }
 
-ServedVersion::ServedVersion(std::string model, int64_t number, const QueueLimits& limits,
-                             RunCall run)
-    : model_(std::move(model)), number_(number), limits_(limits), run_(std::move(run)) {}
+std::string ResourceName(const ServedName& name) {
+  if (name.job.empty()) return base::VersionName(name.model, name.number);
+  return base::AliasName(name.model, base::StrCat("job-", name.job));
+}
+
+ServedVersion::ServedVersion(ServedName name, const QueueLimits& limits, RunCall run)
+    : name_(std::move(name)), limits_(limits), run_(std::move(run)) {}
 
 ServedVersion::~ServedVersion() {
   std::thread thread;
@@ -74,7 +78,7 @@ absl::Status ServedVersion::Reserve(size_t calls, uint64_t bytes) {
   }
   if (admission == Admission::kNeverFits) return TooLarge(bytes);
   return base::Error(absl::StatusCode::kResourceExhausted, base::reason::kQueueFull,
-                     base::StrCat("the queue of ", base::VersionName(model_, number_),
+                     base::StrCat("the queue of ", ResourceName(name_),
                                   " is full: calls=", seen.calls, " limit=", limits_.calls,
                                   " bytes=", seen.bytes, " limit=", limits_.bytes))
       .RetryAfterMs(RetryAfterMs(seen));
@@ -142,7 +146,7 @@ QueueSnapshot ServedVersion::queue() const {
 }
 
 void ServedVersion::Serve() {
-  base::SetThreadName(base::StrCat("run-", model_));
+  base::SetThreadName(base::StrCat("run-", name_.model));
   const auto wake = [this]()
                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stopping_ || !ready_.empty(); };
   while (true) {

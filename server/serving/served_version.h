@@ -11,6 +11,7 @@
 #define LBW_SERVING_SERVED_VERSION_H_
 
 #include <atomic>
+#include <compare>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -29,6 +30,16 @@ namespace lbw::serving {
 
 class Call;
 class ServedVersion;
+
+// What is served: a version of a model or, with number 0, the newest checkpoint of a job.
+struct ServedName {
+  std::string model;
+  int64_t number = 0;
+  std::string job;  // "": a version
+  auto operator<=>(const ServedName&) const = default;
+};
+// "models/M/versions/N" or "models/M/aliases/job-ID".
+std::string ResourceName(const ServedName& name);
 
 // A call's place in the queue; gives it back when it is dropped.
 class Slot {
@@ -54,14 +65,13 @@ class ServedVersion {
   // Runs one call on the version's thread; must not throw. False: there was nothing left to run.
   using RunCall = std::function<bool(ServedVersion&, const std::shared_ptr<Call>&)>;
 
-  ServedVersion(std::string model, int64_t number, const QueueLimits& limits, RunCall run);
+  ServedVersion(ServedName name, const QueueLimits& limits, RunCall run);
   // Joins the thread; no call may be waiting.
   ~ServedVersion();
   ServedVersion(const ServedVersion&) = delete;
   ServedVersion& operator=(const ServedVersion&) = delete;
 
-  const std::string& model() const { return model_; }
-  int64_t number() const { return number_; }
+  const ServedName& name() const { return name_; }
 
   // Takes a place. self: this object. Errors: kResourceExhausted, QUEUE_FULL, with a retry delay;
   // kInvalidArgument, LIMIT_EXCEEDED - larger than the whole queue.
@@ -101,8 +111,7 @@ class ServedVersion {
   absl::Status TooLarge(uint64_t bytes) const;
   void Serve() ABSL_LOCKS_EXCLUDED(mu_);
 
-  const std::string model_;
-  const int64_t number_;
+  const ServedName name_;
   const QueueLimits limits_;
   const RunCall run_;
 

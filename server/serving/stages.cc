@@ -104,8 +104,9 @@ absl::Status Plan(ServedVersion& version, Call& call) {
   work.decode = call.request.options.decode;
   LBW_ASSIGN_OR_RETURN(work.decode.classes,
                        FindClasses(call.request.options.class_names, *network.labels));
-  work.response.model = version.model();
-  work.response.version = version.number();
+  work.response.model = version.name().model;
+  work.response.version = version.name().number;
+  work.response.job = version.name().job;
   work.response.labels = network.labels;
   const size_t pictures = call.request.images.size();
   for (size_t first = 0; first < pictures; first += network.pictures_per_run) {

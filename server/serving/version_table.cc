@@ -1,6 +1,7 @@
 #include "serving/version_table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/ids.h"
 #include "base/status.h"
@@ -11,13 +12,16 @@ namespace lbw::serving {
 VersionTable::VersionTable(uint64_t budget_bytes, const base::Clock& clock, Make make)
     : budget_bytes_(budget_bytes), clock_(clock), make_(std::move(make)) {}
 
-VersionTable::Acquired VersionTable::Acquire(const std::string& model, int64_t number) {
+VersionTable::Acquired VersionTable::Acquire(const ServedName& name, std::string_view bundle) {
   const absl::Time now = clock_.Now();
   Acquired acquired;
+  Entry older;  // dropped behind the lock
   absl::MutexLock lock(&mu_);
-  Entry& entry = entries_[Name(model, number)];
+  Entry& entry = entries_[name];
+  if (!name.job.empty() && entry.bundle != bundle) older = std::exchange(entry, Entry());
   if (entry.version == nullptr) {
-    entry.version = make_(model, number);
+    entry.version = make_(name);
+    entry.bundle = std::string(bundle);
     acquired.is_new = true;
   }
   entry.last_used = now;
@@ -27,13 +31,13 @@ VersionTable::Acquired VersionTable::Acquire(const std::string& model, int64_t n
 }
 
 absl::Status VersionTable::Settle(const ServedVersion& version, uint64_t bytes) {
-  const Name name(version.model(), version.number());
-  const std::string resource = base::VersionName(name.first, name.second);
+  const ServedName& name = version.name();
+  const std::string resource = ResourceName(name);
   std::vector<std::shared_ptr<ServedVersion>> evicted;  // dropped behind the lock
   absl::MutexLock lock(&mu_);
   const auto own = entries_.find(name);
   const bool listed = own != entries_.end() && own->second.version.get() == &version;
-  std::vector<Name> names;
+  std::vector<ServedName> names;
   std::vector<Resident> residents;
   uint64_t held = 0;
   for (const auto& [other, entry] : entries_) {
@@ -66,10 +70,10 @@ absl::Status VersionTable::Settle(const ServedVersion& version, uint64_t bytes) 
   return absl::OkStatus();
 }
 
-bool VersionTable::Remove(std::string_view model, int64_t number) {
+bool VersionTable::Remove(const ServedName& name) {
   std::shared_ptr<ServedVersion> removed;  // dropped behind the lock
   absl::MutexLock lock(&mu_);
-  const auto found = entries_.find(Name(std::string(model), number));
+  const auto found = entries_.find(name);
   if (found == entries_.end()) return false;
   removed = std::move(found->second.version);
   entries_.erase(found);
@@ -79,14 +83,14 @@ bool VersionTable::Remove(std::string_view model, int64_t number) {
 void VersionTable::RemoveExactly(const ServedVersion& version) {
   std::shared_ptr<ServedVersion> removed;  // dropped behind the lock
   absl::MutexLock lock(&mu_);
-  const auto found = entries_.find(Name(version.model(), version.number()));
+  const auto found = entries_.find(version.name());
   if (found == entries_.end() || found->second.version.get() != &version) return;
   removed = std::move(found->second.version);
   entries_.erase(found);
 }
 
 void VersionTable::Clear() {
-  std::map<Name, Entry> removed;  // dropped behind the lock
+  std::map<ServedName, Entry> removed;  // dropped behind the lock
   absl::MutexLock lock(&mu_);
   removed.swap(entries_);
 }
@@ -97,8 +101,9 @@ std::vector<LoadedInfo> VersionTable::List() const {
   list.reserve(entries_.size());
   for (const auto& [name, entry] : entries_) {
     LoadedInfo info;
-    info.model = name.first;
-    info.version = name.second;
+    info.model = name.model;
+    info.version = name.number;
+    info.job = name.job;
     info.bytes = entry.bytes;
     info.queue_length = entry.version->queue().calls;
     info.pictures = entry.version->pictures();

@@ -24,8 +24,7 @@ namespace lbw::serving {
 
 class VersionTable {
  public:
-  using Make =
-      std::function<std::shared_ptr<ServedVersion>(const std::string& model, int64_t number)>;
+  using Make = std::function<std::shared_ptr<ServedVersion>(const ServedName& name)>;
   // make: called for a version that is not here yet.
   VersionTable(uint64_t budget_bytes, const base::Clock& clock, Make make);
 
@@ -33,7 +32,9 @@ class VersionTable {
     VersionUse use;
     bool is_new = false;  // the caller loads it
   };
-  Acquired Acquire(const std::string& model, int64_t number) ABSL_LOCKS_EXCLUDED(mu_);
+  // bundle: its sha256. A job's checkpoint that is here with another bundle is an older one: it is
+  // taken out, calls that hold it go on.
+  Acquired Acquire(const ServedName& name, std::string_view bundle) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Counts a version that was just compiled, after taking out what has to make room for it (it goes
   // once nobody uses it). A version that was removed meanwhile is not counted.
@@ -42,7 +43,7 @@ class VersionTable {
   absl::Status Settle(const ServedVersion& version, uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Takes it out; calls that hold it go on. False when it was not there.
-  bool Remove(std::string_view model, int64_t number) ABSL_LOCKS_EXCLUDED(mu_);
+  bool Remove(const ServedName& name) ABSL_LOCKS_EXCLUDED(mu_);
   // Takes out this very object, not a later one of the same name.
   void RemoveExactly(const ServedVersion& version) ABSL_LOCKS_EXCLUDED(mu_);
   void Clear() ABSL_LOCKS_EXCLUDED(mu_);
@@ -51,9 +52,9 @@ class VersionTable {
   std::vector<LoadedInfo> List() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  using Name = std::pair<std::string, int64_t>;
   struct Entry {
     std::shared_ptr<ServedVersion> version;
+    std::string bundle;
     uint64_t bytes = 0;  // 0 until it is settled
     absl::Time last_used;
   };
@@ -63,7 +64,7 @@ class VersionTable {
   const Make make_;
 
   mutable absl::Mutex mu_;
-  std::map<Name, Entry> entries_ ABSL_GUARDED_BY(mu_);
+  std::map<ServedName, Entry> entries_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace lbw::serving

@@ -15,6 +15,7 @@ namespace lbw::tasks {
 namespace {
 
 constexpr double kMacsAThreadPerSecond = 25e9;
+constexpr double kMacsAGpuPerSecond = 1e12;
 constexpr double kSolverMacsAThreadPerSecond = 4e9;
 constexpr double kDecodeSeconds = 8e-3;
 constexpr uint64_t kBaseBytes = uint64_t{300} << 20;
@@ -178,6 +179,46 @@ absl::StatusOr<Estimate> EstimateComparison(const CompareEstimateInput& input) {
   estimate.duration = absl::Seconds(seconds * static_cast<double>(input.pictures));
   estimate.memory_bytes = 3 * input.bundle_bytes + kBaseBytes + 2 * BatchBytes(cost);
   estimate.basis = base::StrCat("from two times ", Giga(cost.macs), " a picture");
+  return estimate;
+}
+
+absl::StatusOr<Estimate> EstimateTraining(const TrainingEstimateInput& input) {
+  LBW_ASSIGN_OR_RETURN(const NetworkCost cost, CostOf(*input.model));
+  constexpr double kForwardAndBackward = 3;
+  constexpr double kCopiesOfWeights = 8;
+  constexpr double kBatchesOfInputs = 6;
+  constexpr double kNetworksEvaluated = 2;  // weights as they are, and their averages
+  const double networks = kForwardAndBackward + (input.teacher ? 1 : 0);
+  const double speed =
+      input.gpu ? kMacsAGpuPerSecond : kMacsAThreadPerSecond * std::max(input.threads, 1);
+  const auto batch = static_cast<double>(input.batch);
+  const double pictures = batch * static_cast<double>(input.steps);
+  const double decode = kDecodeSeconds / std::max(input.loader_threads, 1);
+  const double step_seconds = pictures * std::max(networks * cost.macs / speed, decode);
+  const double evaluated =
+      static_cast<double>(input.evaluations) * static_cast<double>(input.evaluated);
+  const double evaluate_seconds =
+      evaluated * kNetworksEvaluated * (cost.macs / speed + kDecodeSeconds);
+  const detect::InputSpec& spec = input.model->spec.input;
+  const double inputs = static_cast<double>(spec.height) * static_cast<double>(spec.width) *
+                        static_cast<double>(spec.channels()) * batch * kBatchesOfInputs;
+  Estimate estimate;
+  estimate.duration = absl::Seconds(step_seconds + evaluate_seconds);
+  estimate.memory_bytes =
+      kBaseBytes +
+      static_cast<uint64_t>(kCopiesOfWeights * static_cast<double>(input.bundle_bytes) +
+                            sizeof(float) * (2 * batch * cost.elements + inputs));
+  estimate.basis =
+      base::StrCat("from ", networks, " times ", Giga(cost.macs), " a picture, ", input.steps,
+                   " steps of ", input.batch, " pictures and ", input.evaluations, " evaluations");
+  if (input.gpu) estimate.basis += ", a GPU taken as 1,000 GMAC/s";
+  if (!input.calibration.has_value()) return estimate;
+  QuantizeEstimateInput calibration = *input.calibration;
+  calibration.model = input.model;
+  LBW_ASSIGN_OR_RETURN(const Estimate codes, EstimateQuantization(calibration));
+  estimate.duration += codes.duration;
+  estimate.memory_bytes = std::max(estimate.memory_bytes, codes.memory_bytes);
+  estimate.basis += base::StrCat("; its calibration ", codes.basis);
   return estimate;
 }
 

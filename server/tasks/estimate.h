@@ -11,6 +11,12 @@
 //            bundle's bytes four times, the most of a layer (quant::CalibrationBytes a group and 9
 //            bytes an element), the pictures, activations that are kept (at most 1.5 GB), 300 MB.
 // compare    Time: two networks over the pictures. Memory: as evaluate, of two.
+// train,     Time: of every picture of every step three networks (forward, and backward twice as
+// fine_tune  long), one more for a teacher, or its decoding on the loader's threads where that is
+//            slower; two networks over the pictures of every evaluation; fine_tune: its
+//            calibration. A GPU counts as 1,000 GMAC/s. Memory: the bundle's bytes eight times
+//            (weights, gradients, moments, averages, shadows), the activations of a batch twice,
+//            six batches of inputs, 300 MB; or the calibration's.
 #ifndef LBW_TASKS_ESTIMATE_H_
 #define LBW_TASKS_ESTIMATE_H_
 
@@ -64,6 +70,22 @@ struct CompareEstimateInput {
 };
 // Errors: those of shape inference.
 absl::StatusOr<Estimate> EstimateComparison(const CompareEstimateInput& input);
+
+struct TrainingEstimateInput {
+  const model::Model* model = nullptr;  // borrowed
+  uint64_t bundle_bytes = 0;
+  uint64_t batch = 1;
+  uint64_t steps = 0;  // of the whole run
+  bool teacher = false;
+  uint64_t evaluations = 0;
+  uint64_t evaluated = 0;  // pictures of one
+  int threads = 1;
+  int loader_threads = 1;
+  bool gpu = false;
+  std::optional<QuantizeEstimateInput> calibration;  // its model is not looked at
+};
+// Errors: those of shape inference.
+absl::StatusOr<Estimate> EstimateTraining(const TrainingEstimateInput& input);
 
 }  // namespace lbw::tasks
 

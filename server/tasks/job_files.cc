@@ -28,16 +28,21 @@ std::string OriginOf(const jobs::JobContext& context) {
 }
 
 absl::Status WriteCheckpoint(const jobs::JobContext& context, int64_t step,
-                             const std::function<absl::Status(base::ByteSink&)>& write) {
+                             const WriteBytes& write) {
+  jobs::CheckpointInfo told;
+  told.step = step;
+  return WriteCheckpoint(context, std::move(told), write);
+}
+
+absl::Status WriteCheckpoint(const jobs::JobContext& context, jobs::CheckpointInfo told,
+                             const WriteBytes& write) {
   LBW_ASSIGN_OR_RETURN(const auto hold, context.blobs->Acquire(store::BlobStore::Access::kName));
   LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, context.blobs->NewBlob());
   LBW_RETURN_IF_ERROR(write(*blob));
   LBW_ASSIGN_OR_RETURN(const store::BlobInfo info, blob->Commit());
-  jobs::CheckpointInfo checkpoint;
-  checkpoint.sha256 = info.sha256;
-  checkpoint.size_bytes = info.size_bytes;
-  checkpoint.step = step;
-  return context.link->Checkpoint(checkpoint);
+  told.sha256 = info.sha256;
+  told.size_bytes = info.size_bytes;
+  return context.link->Checkpoint(told);
 }
 
 absl::StatusOr<std::string> WriteText(store::BlobStore& blobs, std::string_view text) {

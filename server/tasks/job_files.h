@@ -30,8 +30,12 @@ int ThreadsOf(int64_t asked, const jobs::JobContext& context);
 std::string OriginOf(const jobs::JobContext& context);
 
 // Writes a checkpoint's blob and waits until the worker has it. Errors: write's, the store's.
+using WriteBytes = std::function<absl::Status(base::ByteSink&)>;
 absl::Status WriteCheckpoint(const jobs::JobContext& context, int64_t step,
-                             const std::function<absl::Status(base::ByteSink&)>& write);
+                             const WriteBytes& write);
+// The same; told: step, epoch, best and metric, the rest is filled in.
+absl::Status WriteCheckpoint(const jobs::JobContext& context, jobs::CheckpointInfo told,
+                             const WriteBytes& write);
 
 // A durable blob with that text; the caller holds BlobStore::Access::kName. Returns its SHA-256.
 absl::StatusOr<std::string> WriteText(store::BlobStore& blobs, std::string_view text);

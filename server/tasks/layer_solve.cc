@@ -11,7 +11,9 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "quant/parallel.h"
+#include "quant/report.h"
 #include "quant/rows.h"
+#include "tasks/layer_readers.h"
 
 namespace lbw::tasks {
 namespace {
@@ -30,20 +32,57 @@ std::vector<float> RowsOf(absl::Span<const float> values, const base::Shape& sha
   return rows;
 }
 
+// A row, not 0: nothing behind the layer sees it.
+using Dead = std::vector<uint8_t>;
+
+Dead FindDead(const WalkLayer& layer, absl::Span<const float> rows, size_t count) {
+  Dead dead;
+  const size_t length = rows.size() / std::max<size_t>(count, 1);
+  for (size_t r = 0; r < count; ++r) {
+    float largest = 0;
+    for (const float w : rows.subspan(r * length, length)) {
+      largest = std::max(largest, std::fabs(w));
+    }
+    const double gain = layer.gains.empty() ? 1 : layer.gains[r];
+    dead.push_back(gain * static_cast<double>(largest) < static_cast<double>(quant::kDeadBelow));
+  }
+  return dead;
+}
+
+// Over the rows that are not dead.
+double SumAlive(absl::Span<const double> values, absl::Span<const uint8_t> dead) {
+  double sum = 0;
+  for (size_t r = 0; r < values.size(); ++r) sum += dead[r] != 0 ? 0.0 : values[r];
+  return sum;
+}
+
+// The rows that the layer makes outputs of.
+struct LayerRows {
+  std::vector<float> values;
+  Dead dead;
+};
+LayerRows ReadRows(const WalkLayer& layer, const base::Tensor& weights, const LayerSums& sums) {
+  LayerRows rows;
+  quant::TensorOptions own;
+  own.axis = layer.weight.axis;
+  own.groups = layer.weight.groups;
+  rows.values = RowsOf(weights.as<float>(), weights.shape(), own);
+  rows.dead = FindDead(layer, rows.values, sums.output_power.size());
+  return rows;
+}
+
 // Of one group of a layer, as seen by its sums.
 struct Part {
   absl::Span<const float> weights;
   absl::Span<const double> power;
+  absl::Span<const uint8_t> dead;
 };
-Part PartOf(const std::vector<float>& rows, const LayerSums& sums, size_t group) {
-  const size_t size = rows.size() / sums.groups.size();
+Part PartOf(const LayerRows& rows, const LayerSums& sums, size_t group) {
+  const size_t size = rows.values.size() / sums.groups.size();
   const size_t count = sums.output_power.size() / sums.groups.size();
-  return {absl::MakeConstSpan(rows).subspan(group * size, size),
-          absl::MakeConstSpan(sums.output_power).subspan(group * count, count)};
-}
-
-double Sum(absl::Span<const double> values) {
-  return std::accumulate(values.begin(), values.end(), 0.0);
+  return {absl::MakeConstSpan(rows.values).subspan(group * size, size),
+          absl::MakeConstSpan(sums.output_power).subspan(group * count, count),
+          absl::MakeConstSpan(rows.dead).subspan(group * count, count)};
 }
 
 // The tensor's rows as the layer makes outputs of them; a rule may have codes in other rows.
@@ -103,7 +142,7 @@ absl::StatusOr<SolvedLayer> Project(const WalkLayer& layer, const base::Tensor& 
   solved.tensor = std::move(made.tensor);
   if (sums == nullptr) return solved;
   const quant::TensorOptions own = OwnRows(layer, choice.tensor);
-  const std::vector<float> rows = RowsOf(weights.as<float>(), weights.shape(), own);
+  const LayerRows rows = ReadRows(layer, weights, *sums);
   const std::vector<float> values = RowsOf(quant::Dequantize(solved.tensor), weights.shape(), own);
   for (size_t g = 0; g < sums->groups.size(); ++g) {
     const Part part = PartOf(rows, *sums, g);
@@ -113,8 +152,10 @@ absl::StatusOr<SolvedLayer> Project(const WalkLayer& layer, const base::Tensor& 
                                  sums->groups[g], effort));
     solved.bias_change.insert(solved.bias_change.end(), errors.bias_change.begin(),
                               errors.bias_change.end());
-    solved.figures.error += Sum(errors.error);
+    solved.figures.error += SumAlive(errors.error, part.dead);
   }
+  solved.figures.dead_rows = std::count(rows.dead.begin(), rows.dead.end(), 1);
+  solved.figures.output_power = SumAlive(sums->output_power, rows.dead);
   solved.figures.nearest_error = solved.figures.error;
   return solved;
 }
@@ -135,7 +176,7 @@ std::string ToText(quant::Plain plain) {
   return "";
 }
 
-absl::StatusOr<std::vector<quant::CalibratedRows>> CalibrateGroups(const std::vector<float>& rows,
+absl::StatusOr<std::vector<quant::CalibratedRows>> CalibrateGroups(const LayerRows& rows,
                                                                    const LayerSums& sums,
                                                                    const LayerChoice& choice,
                                                                    const SolveEffort& effort) {
@@ -145,6 +186,7 @@ absl::StatusOr<std::vector<quant::CalibratedRows>> CalibrateGroups(const std::ve
   options.scale = choice.scale;
   options.damping = choice.damping;
   options.sweeps = choice.sweeps;
+  options.keep_target = choice.keep_target;
   // Threads are shared out over groups where there are several.
   const bool one = sums.groups.size() == 1;
   options.max_threads = one ? effort.max_threads : 1;
@@ -156,8 +198,10 @@ absl::StatusOr<std::vector<quant::CalibratedRows>> CalibrateGroups(const std::ve
       [&](int64_t index) {
         const auto g = static_cast<size_t>(index);
         const Part part = PartOf(rows, sums, g);
+        quant::CalibrateOptions own = options;
+        own.dead = part.dead;
         absl::StatusOr<quant::CalibratedRows> group =
-            quant::CalibrateRows(part.weights, sums.groups[g], part.power, options);
+            quant::CalibrateRows(part.weights, sums.groups[g], part.power, own);
         statuses[g] = group.status();
         if (group.ok()) made[g] = *std::move(group);
       }));
@@ -165,10 +209,31 @@ absl::StatusOr<std::vector<quant::CalibratedRows>> CalibrateGroups(const std::ve
   return made;
 }
 
+// The targets of all groups in the tensor's own order.
+std::vector<float> TargetOf(const std::vector<quant::CalibratedRows>& groups,
+                            const base::Shape& shape, const quant::TensorOptions& options) {
+  const quant::RowLayout layout = quant::MakeRowLayout(shape, options.axis, options.groups);
+  const auto length = static_cast<size_t>(layout.row_elements);
+  std::vector<float> rows;
+  for (const quant::CalibratedRows& group : groups) {
+    rows.insert(rows.end(), group.target.begin(), group.target.end());
+  }
+  std::vector<float> target(rows.size());
+  for (int64_t r = 0; r < layout.rows;) {
+    const int64_t count = quant::BlockRowCount(layout, r);
+    quant::ScatterRows(layout, r,
+                       absl::MakeConstSpan(rows).subspan(static_cast<size_t>(r) * length,
+                                                         static_cast<size_t>(count) * length),
+                       absl::MakeSpan(target));
+    r += count;
+  }
+  return target;
+}
+
 absl::StatusOr<SolvedLayer> Calibrate(const WalkLayer& layer, const base::Tensor& weights,
                                       const LayerSums& sums, const LayerChoice& choice,
                                       const SolveEffort& effort) {
-  const std::vector<float> rows = RowsOf(weights.as<float>(), weights.shape(), choice.tensor);
+  const LayerRows rows = ReadRows(layer, weights, sums);
   const absl::StatusOr<std::vector<quant::CalibratedRows>> made =
       CalibrateGroups(rows, sums, choice, effort);
   if (!made.ok()) {
@@ -179,24 +244,21 @@ absl::StatusOr<SolvedLayer> Calibrate(const WalkLayer& layer, const base::Tensor
   LBW_ASSIGN_OR_RETURN(
       solved.tensor, quant::AssembleTensor(*made, weights.shape(), choice.tensor, weights.dtype()));
   bool plain = true;
-  for (const quant::CalibratedRows& group : *made) {
+  for (size_t g = 0; g < made->size(); ++g) {
+    const quant::CalibratedRows& group = (*made)[g];
+    const Part part = PartOf(rows, sums, g);
     solved.bias_change.insert(solved.bias_change.end(), group.bias_change.begin(),
                               group.bias_change.end());
     solved.figures.dead_rows += group.dead_rows;
-    solved.figures.error += Sum(group.error);
-    solved.figures.nearest_error += Sum(group.nearest_error);
+    solved.figures.output_power += SumAlive(part.power, part.dead);
+    solved.figures.error += SumAlive(group.error, part.dead);
+    solved.figures.nearest_error += SumAlive(group.nearest_error, part.dead);
     plain = plain && group.plain != quant::Plain::kNo;
   }
+  if (choice.keep_target) solved.target = TargetOf(*made, weights.shape(), choice.tensor);
   // Of groups that differ the first one's: it need not be the only cause.
   if (plain) solved.figures.plain = ToText(made->front().plain);
   return solved;
-}
-
-bool IsRow(const graph::Constants& constants, const std::string& name, size_t rows) {
-  const auto it = constants.find(name);
-  const auto* tensor = it == constants.end() ? nullptr : std::get_if<base::Tensor>(&it->second);
-  return tensor != nullptr && tensor->dtype() == base::DType::kF32 &&
-         tensor->elements() == static_cast<int64_t>(rows);
 }
 
 // constant[r] += factor * change[r].
@@ -208,18 +270,6 @@ void AddTo(const std::string& name, double factor, const std::vector<float>& cha
     values[r] = static_cast<float>(static_cast<double>(values[r]) +
                                    factor * static_cast<double>(change[r]));
   }
-}
-
-std::multimap<std::string, size_t, std::less<>> ReadersOf(const graph::Graph& graph) {
-  std::multimap<std::string, size_t, std::less<>> readers;
-  for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    for (const std::string& input : graph.nodes[i].inputs) readers.emplace(input, i);
-  }
-  // Somebody outside reads a declared output.
-  for (const graph::ValueInfo& output : graph.outputs) {
-    readers.emplace(output.name, graph.nodes.size());
-  }
-  return readers;
 }
 
 // The layer's own bias, where each of its nodes has one that can be changed.
@@ -282,10 +332,7 @@ absl::StatusOr<SolvedLayer> SolveLayer(const WalkLayer& layer, const base::Tenso
                                                ? Calibrate(layer, weights, *sums, choice, effort)
                                                : Project(layer, weights, sums, choice, effort));
   if (!plain.empty()) solved.figures.plain = plain;
-  if (sums != nullptr) {
-    solved.figures.samples = sums->samples;
-    solved.figures.output_power = Sum(sums->output_power);
-  }
+  if (sums != nullptr) solved.figures.samples = sums->samples;
   // A change that float32 cannot tell is none; one that is not finite would spoil the layer.
   const bool none = std::all_of(solved.bias_change.begin(), solved.bias_change.end(),
                                 [](float change) { return change == 0; });

@@ -28,11 +28,13 @@ struct LayerChoice {
   quant::ScaleKind scale = quant::ScaleKind::kPowerOfTwo;
   double damping = 0.01;
   int sweeps = 3;
+  bool keep_target = false;
 };
 
-// What was found; sums over the rows.
+// What was found; sums over the rows that are not dead.
 struct LayerFigures {
   int64_t samples = 0;
+  // gain * max|w| < 1e-12, the gain being that of what stands behind the layer (WalkLayer::gains).
   int64_t dead_rows = 0;
   double output_power = 0;   // of the float outputs about their means
   double nearest_error = 0;  // of nearest codes behind their own change of bias; an estimate where
@@ -47,6 +49,9 @@ struct SolvedLayer {
   std::string weight;
   quant::QuantizedTensor tensor;   // bias empty
   std::vector<float> bias_change;  // [rows], before the node's own output scale; empty: none
+  // LayerChoice::keep_target: what the codes aimed at, [elements] in the tensor's own order. Empty
+  // where they were projected plainly.
+  std::vector<float> target;
   LayerFigures figures;
 };
 

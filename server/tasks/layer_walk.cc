@@ -11,6 +11,7 @@
 #include "graph/views.h"
 #include "quant/calibrate.h"
 #include "quant/parallel.h"
+#include "tasks/layer_readers.h"
 
 namespace lbw::tasks {
 namespace {
@@ -201,6 +202,7 @@ absl::Status LayerWalk::FindLayers() {
     } else {
       ResolveUses(nodes, layer);
     }
+    layer.gains = RowGains(model_.graph, model_.constants, layer.uses);
     layers_.push_back(std::move(layer));
   }
   std::stable_sort(layers_.begin(), layers_.end(), [](const WalkLayer& a, const WalkLayer& b) {

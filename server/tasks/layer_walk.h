@@ -47,7 +47,7 @@ struct WalkOptions {
   uint64_t seed = 0;        // of the positions
   int64_t positions = 400;  // of a layer's output in a picture; all where there are fewer
   uint64_t max_cache_bytes = uint64_t{1200} << 20;
-  // Of a layer's sums and solver (quant::CalibrationBytes a group; 13,377 columns of one group at
+  // Of a layer's sums and solver (quant::CalibrationBytes a group; 12,852 columns of one group at
   // the default). Above it means and variances alone are summed.
   uint64_t max_layer_bytes = kMaxLayerBytes;
   std::string scratch_folder;
@@ -59,12 +59,15 @@ struct WalkLayer {
   std::vector<engine::WeightUse> uses;  // in graph order; empty where `unsupported`
   std::string unsupported;              // why its inputs cannot be laid beside its rows
   std::string limited;                  // why means and variances alone are summed
+  std::vector<double> gains;            // RowGains of the uses
   size_t cut = 0;                       // index of the first node that reads it
 };
 
 struct LayerSums {
-  std::vector<quant::Gram> groups;   // of the same moments
-  std::vector<double> output_power;  // [rows of all groups]: of the float outputs about their mean
+  std::vector<quant::Gram> groups;  // of the same moments
+  // [rows of all groups]: of the float outputs about their mean, each use's own constant bias taken
+  // off; one that is not constant counts with them.
+  std::vector<double> output_power;
   int64_t samples = 0;
 };
 
@@ -105,8 +108,10 @@ class LayerWalk {
   // To the next layer.
   absl::Status Advance(const std::vector<std::string>& changed, const KeepGoing& keep_going);
 
-  // Squared difference of a fetched value between the editions over its variance, averaged over the
-  // fetched values. Behind the last layer.
+  // Mean squared difference of a fetched value between the editions over its variance, averaged
+  // over the fetched values. The variance is the mean of its elements' own from picture to picture:
+  // what is the same in every picture tells nothing of them. Where no element changes, as in a
+  // single picture, it is that of all elements about their mean. Behind the last layer.
   absl::StatusOr<double> OutputError() const;
   // The same error where the float edition goes on from here with other constants, on the first so
   // many pictures. The first call must be in front of the first layer, with the most pictures.
@@ -145,6 +150,7 @@ class LayerWalk {
                       GroupSums& sums, const KeepGoing& keep_going);
   absl::Status AddFarUse(const engine::WeightUse& use, size_t index, GroupSums& sums,
                          std::vector<double>& power, const KeepGoing& keep_going);
+  int64_t SamplesOf(const engine::WeightUse& use) const;
   std::vector<int32_t> Positions(const engine::WeightUse& use, size_t index, size_t picture) const;
   void Taint(size_t first, size_t end, const std::vector<std::string>& changed);
   void DropDead(size_t node);

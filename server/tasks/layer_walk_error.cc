@@ -8,27 +8,56 @@
 namespace lbw::tasks {
 namespace {
 
-// Squared differences and the reference's own sums.
-struct Difference {
-  double error2 = 0;
-  double sum = 0;
-  double sum2 = 0;
-  double count = 0;
+// Squared differences, and the spread of the reference.
+class Difference {
+ public:
+  // One picture more.
   void Add(absl::Span<const float> reference, absl::Span<const float> other) {
-    for (size_t i = 0; i < reference.size(); ++i) {
-      const auto x = static_cast<double>(reference[i]);
-      const double d = x - static_cast<double>(other[i]);
-      error2 += d * d;
-      sum += x;
-      sum2 += x * x;
+    if (pictures_ == 0) {
+      first_.assign(reference.begin(), reference.end());
+      sum_.assign(first_.size(), 0.0);
+      squares_.assign(first_.size(), 0.0);
     }
-    count += static_cast<double>(reference.size());
+    ++pictures_;
+    for (size_t i = 0; i < first_.size(); ++i) {
+      const auto x = static_cast<double>(reference[i]);
+      const double difference = x - static_cast<double>(other[i]);
+      error_ += difference * difference;
+      // About the first picture's: what never changes has no variance, however it is rounded.
+      const double moved = x - static_cast<double>(first_[i]);
+      sum_[i] += moved;
+      squares_[i] += moved * moved;
+      all_ += x;
+      all_squares_ += x * x;
+    }
   }
   double Relative() const {
-    const double variance = sum2 - sum * sum / std::max(count, 1.0);
-    if (variance > 0) return error2 / variance;
-    return error2 > 0 ? 1 : 0;
+    if (!(error_ > 0)) return 0;
+    const double variance = Variance();
+    const double mean = error_ / (static_cast<double>(pictures_) * Elements());
+    return variance > 0 ? mean / variance : 1;
   }
+
+ private:
+  double Elements() const { return static_cast<double>(first_.size()); }
+  // An element's.
+  double Variance() const {
+    const auto n = static_cast<double>(pictures_);
+    double own = 0;
+    for (size_t i = 0; i < sum_.size(); ++i) {
+      own += std::max(0.0, squares_[i] - sum_[i] * sum_[i] / n);
+    }
+    if (own > 0) return own / ((n - 1) * Elements());
+    const double mean = all_ / (n * Elements());
+    return all_squares_ / (n * Elements()) - mean * mean;
+  }
+
+  int64_t pictures_ = 0;
+  std::vector<float> first_;
+  std::vector<double> sum_, squares_;  // an element, of what differs from the first picture's
+  double error_ = 0;
+  double all_ = 0;
+  double all_squares_ = 0;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "quant/parallel.h"
+#include "tasks/layer_readers.h"
 #include "tasks/layer_walk.h"
 
 namespace lbw::tasks {
@@ -24,6 +25,18 @@ size_t PicturesABlock(const engine::WeightUse& use, int threads, int64_t most_po
                        static_cast<size_t>(use.columns);
   const size_t wanted = static_cast<size_t>(std::max(1, threads)) * kPicturesAThread;
   return std::clamp<size_t>(kMaxInputBytes / std::max<size_t>(bytes, 1), 1, wanted);
+}
+
+// Sums of the outputs of one use, [sum, sum of squares] a row, to those of all, without its bias:
+// several uses differ by theirs, which is no power.
+void AddPower(const std::vector<double>& own, const std::vector<double>& bias, int64_t samples,
+              std::vector<double>& all) {
+  const auto count = static_cast<double>(samples);
+  for (size_t r = 0; r < all.size() / 2; ++r) {
+    const double b = bias.empty() ? 0 : bias[r];
+    all[2 * r] += own[2 * r] - count * b;
+    all[2 * r + 1] += own[2 * r + 1] - 2 * b * own[2 * r] + count * b * b;
+  }
 }
 
 }  // namespace
@@ -44,6 +57,10 @@ std::vector<int32_t> LayerWalk::Positions(const engine::WeightUse& use, size_t i
   all.resize(want);
   std::sort(all.begin(), all.end());
   return all;
+}
+
+int64_t LayerWalk::SamplesOf(const engine::WeightUse& use) const {
+  return std::min(use.positions, options_.positions) * static_cast<int64_t>(pictures_);
 }
 
 absl::Status LayerWalk::AddUse(const engine::WeightUse& use, size_t index, const Source& source,
@@ -117,9 +134,11 @@ absl::Status LayerWalk::AddFarUse(const engine::WeightUse& use, size_t index, Gr
     if (!values.ok()) return values.status();
     return ahead.Put("changed", picture, std::move((*values)[0]));
   }));
+  std::vector<double> own(power.size(), 0.0);
   for (const std::vector<double>& part : parts) {
-    for (size_t i = 0; i < power.size(); ++i) power[i] += part[i];
+    for (size_t i = 0; i < own.size(); ++i) own[i] += part[i];
   }
+  AddPower(own, ConstantBias(model_.graph, model_.constants, use), SamplesOf(use), power);
   seconds_.forward += watch.ElapsedSeconds();
   // Whatever it was made of, it may differ.
   const bool fresh = !same && tainted_.insert(use.input).second;
@@ -153,8 +172,14 @@ absl::StatusOr<LayerSums> LayerWalk::Sums(const KeepGoing& keep_going) {
     LBW_RETURN_IF_ERROR(AddFarUse(layer.uses[i], i, sums, power, keep_going));
   }
   const size_t end = EndOf(at_);
-  LBW_RETURN_IF_ERROR(RunOver(Edition::kFloat, MadeAndAlive(layer.cut, end), keep_going, &power));
+  std::vector<double> own(power.size(), 0.0);
+  LBW_RETURN_IF_ERROR(RunOver(Edition::kFloat, MadeAndAlive(layer.cut, end), keep_going, &own));
   float_is_over_ = true;
+  // A single use's bias moves its mean alone.
+  AddPower(own,
+           layer.uses.size() == 1 ? std::vector<double>()
+                                  : ConstantBias(model_.graph, model_.constants, first),
+           SamplesOf(first), power);
   LayerSums out;
   out.samples = sums[0]->samples();
   const auto count = static_cast<double>(std::max<int64_t>(out.samples, 1));

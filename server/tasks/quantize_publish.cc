@@ -10,63 +10,14 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "tasks/compare_spec.h"
+#include "tasks/publish_parts.h"
 #include "tasks/quantize_spec.h"
 #include "tasks/report_size.h"
-#include "tasks/require_blob.h"
 
 namespace lbw::tasks {
 namespace {
 
-constexpr uint64_t kMostBlobBytes = uint64_t{64} << 20;  // of a report
 constexpr size_t kMostComparisonBytes = size_t{8} << 20;
-
-absl::StatusOr<std::string> BundleOf(registry::Registry& registry, const base::ModelRef& ref) {
-  LBW_ASSIGN_OR_RETURN(const registry::Version version, registry.Resolve(ref));
-  return version.bundle;
-}
-
-absl::StatusOr<std::string> PackOf(registry::Datasets& datasets, const std::string& name) {
-  LBW_ASSIGN_OR_RETURN(const registry::Dataset dataset, datasets.RequireReady(name));
-  return dataset.pack_artifact;
-}
-
-base::Error Lacks(std::string_view what) {
-  return base::Error(absl::StatusCode::kInternal, base::reason::kInternal,
-                     base::StrCat("the job's result has no ", what));
-}
-
-absl::Status RequireObject(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found != object.end() && found->is_object()) return absl::OkStatus();
-  return Lacks(key);
-}
-
-// The message under the key, also where a blob stands for it.
-absl::StatusOr<Json> TakeMessage(store::BlobStore& blobs, const char* key, const Json& result) {
-  LBW_ASSIGN_OR_RETURN(const std::string blob, TextOf(result, "report_blob"));
-  if (blob.empty()) {
-    LBW_RETURN_IF_ERROR(RequireObject(result, key));
-    return result[key];
-  }
-  LBW_ASSIGN_OR_RETURN(const auto reader, blobs.Open(blob));
-  LBW_ASSIGN_OR_RETURN(const std::string text, base::ReadAll(*reader, kMostBlobBytes));
-  return ParseObject(text, "the report of a job");
-}
-
-// The digest and the bytes of what the child made.
-absl::Status ReadBundle(store::BlobStore& blobs, const Json& result, registry::MadeVersion& made) {
-  LBW_ASSIGN_OR_RETURN(made.bundle, TextOf(result, "bundle"));
-  if (made.bundle.empty()) return Lacks("bundle");
-  // An older blob of the same content may have been unlinked between the child's word and now.
-  LBW_RETURN_IF_ERROR(RequireBlob(blobs, "bundle", made.bundle));
-  LBW_ASSIGN_OR_RETURN(const auto reader, blobs.Open(made.bundle));
-  made.bundle_bytes = reader->size();
-  LBW_ASSIGN_OR_RETURN(const uint64_t told, UnsignedOf(result, "bundle_bytes"));
-  if (told == made.bundle_bytes) return absl::OkStatus();
-  return base::Error(absl::StatusCode::kDataLoss, base::reason::kDataLoss,
-                     base::StrCat("the bundle ", made.bundle, " has ", made.bundle_bytes,
-                                  " bytes where its job wrote ", told));
-}
 
 // What a version keeps: ModelVersion with these fields alone.
 std::string ReportText(const Json& quantization, const Json& rule_matches) {
@@ -142,7 +93,7 @@ absl::Status ApplyQuantize(store::Session& session, const jobs::Job& job,
   made.model = spec.version.model;
   made.parent = *spec.version.version;
   made.parent_seen = job.create_time;
-  LBW_RETURN_IF_ERROR(ReadBundle(blobs, result, made));
+  LBW_RETURN_IF_ERROR(TakeBundle(blobs, result, made));
   made.quantization_json = Dump(result["options"]);
   made.report_json = ReportText(quantization, rule_matches);
   made.job = job.id;

@@ -105,34 +105,6 @@ absl::Status CheckBits(const quant::TensorOptions& options) {
                "options.bits");
 }
 
-absl::StatusOr<CalibrationAsked> ParseCalibration(const Json& json) {
-  CalibrationAsked asked;
-  LBW_ASSIGN_OR_RETURN(const std::string dataset, TextOf(json, "dataset"));
-  LBW_ASSIGN_OR_RETURN(asked.dataset, base::ParseDatasetName(dataset, "calibration.dataset"));
-  LBW_ASSIGN_OR_RETURN(asked.split, TextOf(json, "split"));
-  LBW_ASSIGN_OR_RETURN(asked.count, Bounded(json, "count", {1, 4096}));
-  LBW_ASSIGN_OR_RETURN(asked.seed, UnsignedOf(json, "seed"));
-  LBW_ASSIGN_OR_RETURN(asked.positions, Bounded(json, "positions", {1, 100'000}));
-  LBW_ASSIGN_OR_RETURN(const int64_t sweeps, Bounded(json, "sweeps", {1, 100}));
-  asked.sweeps = static_cast<int>(sweeps);
-  LBW_ASSIGN_OR_RETURN(const int64_t threads, Bounded(json, "threads", {0, 1024}));
-  asked.threads = static_cast<int>(threads);
-  LBW_ASSIGN_OR_RETURN(const std::optional<double> damping, NumberOf(json, "damping"));
-  asked.damping = damping.value_or(asked.damping);
-  if (!(asked.damping > 0) || asked.damping > 1) {
-    return BadArgument(
-        base::StrCat("damping must be above 0 and at most 1: damping=", asked.damping), "damping");
-  }
-  LBW_ASSIGN_OR_RETURN(const std::string scale, TextOf(json, "scale"));
-  if (scale == "SCALE_KIND_POW2") {
-    asked.scale = quant::ScaleKind::kPowerOfTwo;
-  } else if (scale != "SCALE_KIND_REAL" && scale != "SCALE_KIND_UNSPECIFIED" && !scale.empty()) {
-    return BadArgument(base::StrCat("scale is none that this program knows: scale=", scale),
-                       "scale");
-  }
-  return asked;
-}
-
 absl::StatusOr<std::optional<WidthsAsked>> ParseWidths(const Json& spec) {
   if (!Has(spec, "widths")) return std::optional<WidthsAsked>();
   LBW_ASSIGN_OR_RETURN(const Json json, ObjectOf(spec, "widths"));
@@ -222,6 +194,34 @@ absl::Status CheckTogether(const QuantizeSpec& spec) {
 }
 
 }  // namespace
+
+absl::StatusOr<CalibrationAsked> ParseCalibration(const Json& json) {
+  CalibrationAsked asked;
+  LBW_ASSIGN_OR_RETURN(const std::string dataset, TextOf(json, "dataset"));
+  LBW_ASSIGN_OR_RETURN(asked.dataset, base::ParseDatasetName(dataset, "calibration.dataset"));
+  LBW_ASSIGN_OR_RETURN(asked.split, TextOf(json, "split"));
+  LBW_ASSIGN_OR_RETURN(asked.count, Bounded(json, "count", {1, 4096}));
+  LBW_ASSIGN_OR_RETURN(asked.seed, UnsignedOf(json, "seed"));
+  LBW_ASSIGN_OR_RETURN(asked.positions, Bounded(json, "positions", {1, 100'000}));
+  LBW_ASSIGN_OR_RETURN(const int64_t sweeps, Bounded(json, "sweeps", {1, 100}));
+  asked.sweeps = static_cast<int>(sweeps);
+  LBW_ASSIGN_OR_RETURN(const int64_t threads, Bounded(json, "threads", {0, 1024}));
+  asked.threads = static_cast<int>(threads);
+  LBW_ASSIGN_OR_RETURN(const std::optional<double> damping, NumberOf(json, "damping"));
+  asked.damping = damping.value_or(asked.damping);
+  if (!(asked.damping > 0) || asked.damping > 1) {
+    return BadArgument(
+        base::StrCat("damping must be above 0 and at most 1: damping=", asked.damping), "damping");
+  }
+  LBW_ASSIGN_OR_RETURN(const std::string scale, TextOf(json, "scale"));
+  if (scale == "SCALE_KIND_POW2") {
+    asked.scale = quant::ScaleKind::kPowerOfTwo;
+  } else if (scale != "SCALE_KIND_REAL" && scale != "SCALE_KIND_UNSPECIFIED" && !scale.empty()) {
+    return BadArgument(base::StrCat("scale is none that this program knows: scale=", scale),
+                       "scale");
+  }
+  return asked;
+}
 
 absl::StatusOr<model::QuantizeOptions> ParseQuantizeOptions(const Json& options_json) {
   model::QuantizeOptions options;

@@ -67,6 +67,9 @@ struct QuantizeSpec {
 // Errors: kInvalidArgument - a field that is wrong (names it, its value and its limit).
 absl::StatusOr<QuantizeSpec> ParseQuantizeSpec(std::string_view spec_json);
 
+// lbw.v1.CalibrationOptions as JSON -> values. Errors: kInvalidArgument, BAD_ARGUMENT.
+absl::StatusOr<CalibrationAsked> ParseCalibration(const Json& json);
+
 // lbw.v1.QuantizationOptions as JSON -> values; bits may be 0. Errors: kInvalidArgument,
 // BAD_OPTIONS or BAD_ARGUMENT.
 absl::StatusOr<model::QuantizeOptions> ParseQuantizeOptions(const Json& options_json);

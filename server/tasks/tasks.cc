@@ -10,12 +10,14 @@
 #include "tasks/check_dataset.h"
 #include "tasks/compare.h"
 #include "tasks/evaluate.h"
-#include "tasks/evaluate_report.h"
 #include "tasks/evaluate_spec.h"
 #include "tasks/json.h"
+#include "tasks/publish_parts.h"
 #include "tasks/quantize.h"
 #include "tasks/quantize_publish.h"
 #include "tasks/require_blob.h"
+#include "tasks/train.h"
+#include "tasks/train_publish.h"
 
 namespace lbw::tasks {
 namespace {
@@ -27,19 +29,13 @@ base::Error UnknownKind(std::string_view kind) {
                      base::StrCat("this program has no jobs of kind ", kind));
 }
 
-// Now, as a Timestamp in JSON.
-std::string TimeText(int64_t now_us) {
-  return absl::FormatTime("%Y-%m-%d%ET%H:%M:%E6SZ", absl::FromUnixMicros(now_us),
-                          absl::UTCTimeZone());
-}
-
 class Kinds final : public jobs::JobKinds {
  public:
   explicit Kinds(const TaskContext& context) : context_(context) {}
 
   std::vector<std::string> names() const override {
     return {std::string(kEvaluate), std::string(kCheckDataset), std::string(kQuantize),
-            std::string(kCompare)};
+            std::string(kCompare),  std::string(kTrain),        std::string(kFineTune)};
   }
 
   absl::StatusOr<std::string> Prepare(const jobs::Job& job) override {
@@ -47,6 +43,7 @@ class Kinds final : public jobs::JobKinds {
     if (job.kind == kCheckDataset) return PrepareCheckDataset(job);
     if (job.kind == kQuantize) return PrepareQuantize(job, *context_.registry, *context_.datasets);
     if (job.kind == kCompare) return PrepareCompare(job, *context_.registry, *context_.datasets);
+    if (IsTraining(job.kind)) return PrepareTrain(job, *context_.registry, *context_.datasets);
     return UnknownKind(job.kind);
   }
 
@@ -61,6 +58,8 @@ class Kinds final : public jobs::JobKinds {
       LBW_RETURN_IF_ERROR(ApplyQuantize(session, job, *context_.registry, *context_.blobs, result));
     } else if (job.kind == kCompare) {
       LBW_RETURN_IF_ERROR(ApplyCompare(job, *context_.blobs, result));
+    } else if (IsTraining(job.kind)) {
+      LBW_RETURN_IF_ERROR(ApplyTrain(session, job, context_, result));
     } else {
       return UnknownKind(job.kind);
     }
@@ -100,33 +99,11 @@ class Kinds final : public jobs::JobKinds {
 
   absl::Status ApplyEvaluation(store::Session& session, const jobs::Job& job, Json& result) {
     LBW_ASSIGN_OR_RETURN(const EvaluateSpec spec, ParseEvaluateSpec(job.spec_json));
-    Json& report = result["evaluation"];
-    if (!report.is_object()) {
-      return base::Error(absl::StatusCode::kInternal, base::reason::kInternal,
-                         "the job's result has no evaluation");
-    }
-    report["name"] = base::EvaluationName(job.id);
-    report["job"] = base::JobName(job.id);
-    report["create_time"] = TimeText(session.NowUs());
-    registry::Evaluation evaluation;
-    evaluation.id = job.id;
-    evaluation.model = spec.version.model;
-    evaluation.version = *spec.version.version;
-    evaluation.dataset = spec.dataset;
-    LBW_ASSIGN_OR_RETURN(const std::string pack, TextOf(report, "pack_artifact"));
-    LBW_ASSIGN_OR_RETURN(evaluation.pack_artifact, base::ParseArtifactName(pack, "pack_artifact"));
-    evaluation.split = spec.split;
-    evaluation.job = job.id;
-    if (spec.against.has_value()) {
-      evaluation.against = base::VersionName(spec.against->model, *spec.against->version);
-    }
-    evaluation.create_time = absl::FromUnixMicros(session.NowUs());
-    evaluation.options_json = ComparableOptions(spec.options_json);
-    LBW_ASSIGN_OR_RETURN(evaluation.metric, TextOf(report, "metric"));
-    evaluation.metrics = MetricsOf(report);
-    evaluation.summary_json = Dump(Summary(report));
-    evaluation.result_json = Dump(report);
-    return context_.evaluations->Insert(session, evaluation);
+    LBW_RETURN_IF_ERROR(RequireObject(result, "evaluation"));
+    return InsertEvaluation(
+        session, job, *context_.evaluations,
+        {spec.version, spec.dataset, spec.split, spec.against, spec.options_json},
+        result["evaluation"]);
   }
 
   // A summary that was too long for a result.
@@ -181,6 +158,7 @@ class Runner final : public jobs::JobRunner {
     if (context.kind == kCheckDataset) return RunCheckDataset(context);
     if (context.kind == kQuantize) return RunQuantize(context, engine_);
     if (context.kind == kCompare) return RunCompare(context, engine_);
+    if (IsTraining(context.kind)) return RunTrain(context, engine_);
     return UnknownKind(context.kind);
   }
 

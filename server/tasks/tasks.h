@@ -5,6 +5,8 @@
 //   check_dataset  digest of the archive                defects, the pack         the dataset READY
 //   quantize       digests of bundle and packs          codes, ranges, figures    a version READY
 //   compare        digests of both bundles and a pack   layers and boxes          nothing more
+//   train          digests of bundle and packs          weights, in float         a version READY,
+//   fine_tune      the same                             codes, on the grid        its evaluation
 //
 // Texts are protojson of lbw.v1's messages, read and written by hand: this room knows no protobuf.
 #ifndef LBW_TASKS_TASKS_H_
@@ -29,6 +31,9 @@ inline constexpr std::string_view kEvaluate = "evaluate";
 inline constexpr std::string_view kCheckDataset = "check_dataset";
 inline constexpr std::string_view kQuantize = "quantize";
 inline constexpr std::string_view kCompare = "compare";
+inline constexpr std::string_view kTrain = "train";
+inline constexpr std::string_view kFineTune = "fine_tune";
+constexpr bool IsTraining(std::string_view kind) { return kind == kTrain || kind == kFineTune; }
 
 struct TaskContext {
   registry::Registry* registry = nullptr;  // all borrowed

@@ -26,6 +26,11 @@ uint64_t BytesAt(int bits, const base::Shape& shape, const quant::TensorOptions&
   return static_cast<uint64_t>(bytes);
 }
 
+bool HasExponentARow(const quant::TensorOptions& options) {
+  return options.scheme == quant::Scheme::kExact &&
+         options.granularity == quant::Granularity::kChannel;
+}
+
 }  // namespace
 
 absl::StatusOr<WeightPlan> PlanWeights(const model::Model& outline,
@@ -50,6 +55,7 @@ absl::StatusOr<WeightPlan> PlanWeights(const model::Model& outline,
     const absl::Status valid = quant::ValidateOptions(decision.options, shape);
     if (!valid.ok()) return base::WithContext(valid, base::StrCat("tensor ", weight.constant));
     ++plan.quantized;
+    if (HasExponentARow(decision.options)) ++plan.trainable;
     const bool ruled = decision.rule_index >= 0 &&
                        options.rules[static_cast<size_t>(decision.rule_index)].bits.has_value();
     if (choice.bits.empty() || ruled) continue;

@@ -21,6 +21,7 @@ struct WidthChoice {
 };
 struct WeightPlan {
   size_t quantized = 0;
+  size_t trainable = 0;      // of those, that get nearest codes with an exponent a row
   size_t chosen = 0;         // of those, whose width is chosen: no rule names their bits
   uint64_t least_bytes = 0;  // of codes, exponents and scales of the chosen, each at its smallest
 };

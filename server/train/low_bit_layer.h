@@ -9,6 +9,9 @@
 //            clamp(Wt sign(Q), L, U), L = 1.02 * (lo/2 if q = lo, else .75 q), U = 1.47 q, none at
 //            the largest. With a real scale v: Q = 0: clamp(Wt, -.48 v, .48 v), else sign(Q) *
 //            max(Wt sign(Q), .52 v).
+//            A stage of another width has powers of two, at the exact exponents of the shadow when
+//            it begins; so has the layer's own width behind a stage. A blend (train/options.h) ends
+//            with the codes' part of the run.
 // Source:    P. Yin et al., arXiv 1612.06052 (2016), algorithm 2; the start is ours.
 // Precision: what Packed gives dequantizes to q, bit for bit.
 // Threads:   one.
@@ -38,6 +41,8 @@ struct LayerStart {
   std::vector<float> target;  // [elements] in the tensor's own order: Wt
   // [rows]: not trained, whatever its gradient (all |w| of the float row < 1e-12). Empty: none.
   std::vector<uint8_t> dead;
+  // Of the run, for the growth of a blend; 0: all steps are one epoch.
+  int64_t steps_an_epoch = 0;
 };
 
 class LowBitLayer {
@@ -51,17 +56,19 @@ class LowBitLayer {
   virtual const std::string& name() const = 0;
 
   // What the network reads in step t of total: in the tensor's own shape, a leaf with
-  // requires_grad. Valid until the next call. Counts flips.
+  // requires_grad. Valid until the next call. Flips are counted once for a step, at its first call.
   virtual absl::StatusOr<at::Tensor> Student(int64_t t, int64_t total) = 0;
   // Takes the student's gradient to the parameters'. Behind backward.
   virtual absl::Status TakeGradient() = 0;
-  // The shadow ([rows, row_elements], unit: rows' rms), and a where scales are real. Dead rows have
-  // gradient 0.
+  // The shadow ([rows, row_elements], unit: rows' rms, 0 of dead rows), and a [rows] where scales
+  // are real. Dead rows have gradient 0.
   virtual const std::vector<Parameter>& parameters() const = 0;
   // Codes stay as they are from now on: the shadow takes no more steps.
   virtual void FixCodes() = 0;
 
-  // The codes of parameter values: the layer's own, or averages of them (in the parameters' order).
+  // The codes of parameter values: the layer's own, or averages of them (in the parameters' order),
+  // at the layer's own width also in a stage of another. Behind FixCodes the codes are those of the
+  // shadow, whatever the values. No bias.
   virtual absl::StatusOr<quant::QuantizedTensor> Packed(
       const std::vector<at::Tensor>& values) const = 0;
 

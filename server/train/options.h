@@ -111,7 +111,8 @@ struct TrainOptions {
   AugmentOptions augment;
 };
 
-// Errors: kInvalidArgument, BAD_ARGUMENT - names field, value and limits.
+// Errors: kInvalidArgument, BAD_ARGUMENT - names field, value and limits. The field is the member's
+// name, behind "low_bit." or "augment." where it stands in those.
 absl::Status CheckOptions(const TrainOptions& options);
 
 }  // namespace lbw::train

@@ -54,14 +54,15 @@ struct StepFacts {
 
 class Trainer {
  public:
-  // options are checked, their device resolved (engine::ResolveDevice). total_steps >= 1.
-  // Errors: those of NewHeadLoss, LowBitLayer::Make and engine::Trainable::Open.
+  // options are checked; total_steps >= 1. Errors: those of engine::ResolveDevice, NewHeadLoss,
+  // LowBitLayer::Make and engine::Trainable::Open.
   static absl::StatusOr<std::unique_ptr<Trainer>> Open(TrainerInputs inputs,
                                                        const TrainOptions& options,
                                                        int64_t total_steps);
   virtual ~Trainer() = default;
 
-  virtual int64_t step() const = 0;  // steps that were taken
+  virtual int64_t step() const = 0;        // steps that were taken
+  virtual std::string device() const = 0;  // for people: engine::DescribeDevice
   // Errors: kFailedPrecondition, TRAINING_DIVERGED - the loss is not finite (names the step and the
   // first layer whose values are not); nothing has changed then. kResourceExhausted, kInternal.
   virtual absl::StatusOr<StepFacts> Step(const TrainBatch& batch) = 0;

@@ -44,6 +44,7 @@ v1::Dataset CheckedDataset(const v1::CheckDatasetSpec& spec) {
     v1::DatasetSplit* split = dataset.add_splits();
     split->set_name(name);
     split->set_pictures(pictures);
+    split->set_boxes(3 * pictures);
   };
   add_split("train", 2);
   add_split("val", 1);

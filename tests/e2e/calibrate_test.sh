@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Calibrated quantization as a job through the programs: a detector and a classifier at 4 bits, from pictures without
-# labels, beside nearest projection; a job whose child is killed ends in the same bits.
+# labels, beside nearest projection; a job whose child is killed ends in the same bits; the same jobs through REST.
 #
 #   calibrate_test.sh [BIN]        needs LBW_TEST_DATA
 set -euo pipefail
@@ -99,6 +99,90 @@ kill -9 "$pid"
 lbw job watch "$job" >/dev/null
 [[ $(bundle_of aizoo/2) == "$(lbw --json job get "$job" >"$WORK/killed.json" && bundle_of aizoo/3)" ]] || fail "the killed job made other bits"
 python3 -c 'import json, sys; j = json.load(open(sys.argv[1])); sys.exit(j["attempts"] < 3)' "$WORK/killed.json" || fail "no attempt was killed"
+
+echo "The same through REST: create, read, list, pause, resume, watch, cancel; and a comparison"
+start_gateway
+# rest METHOD PATH STATUS [BODY]: the answer into rest.json; its HTTP status must be STATUS.
+rest() {
+  local got
+  got=$(curl -sS -X "$1" -o "$WORK/rest.json" -w '%{http_code}' ${4:+-H 'Content-Type: application/json' -d "$4"} "$HTTP/v1/$2") ||
+    fail "$1 $2: no answer"
+  [[ $got == "$3" ]] || fail "$1 $2: HTTP status $got, expected $3: $(head -c 400 "$WORK/rest.json")"
+}
+# rest_has EXPRESSION: of the answer r.
+rest_has() {
+  python3 -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+sys.exit(not eval(sys.argv[2]))' "$WORK/rest.json" "$1" || fail "REST: not so: $1: $(head -c 600 "$WORK/rest.json")"
+}
+# watch JOB: to its end; every line into watch.jsonl.
+watch() { curl -sSN --max-time 300 "$HTTP/v1/$1:watch" >"$WORK/watch.jsonl" || fail "the watch of $1 broke off"; }
+watched_has() {
+  python3 -c 'import json, sys
+answers = [json.loads(line)["result"] for line in open(sys.argv[1]) if line.strip()]
+events = [event for answer in answers for event in answer.get("events", [])]
+job = [answer["job"] for answer in answers if answer.get("job")][-1]
+cursors = [int(event["cursor"]) for event in events]
+sys.exit(not (eval(sys.argv[2]) and cursors == sorted(set(cursors))))' "$WORK/watch.jsonl" "$1" ||
+    fail "watch: not so: $1: $(tail -n 1 "$WORK/watch.jsonl" | head -c 600)"
+}
+job_is() {
+  rest GET "$job" 200
+  state=$(json "$WORK/rest.json" state)
+  [[ $state == "JOB_STATE_$1" ]]
+}
+solves() {
+  rest GET "$job" 200
+  python3 -c 'import json, sys
+j = json.load(open(sys.argv[1]))
+sys.exit(not (j["state"] == "JOB_STATE_RUNNING" and j["values"].get("layer", 0) >= 3))' "$WORK/rest.json"
+}
+quantize='"quantize": {"version": "models/aizoo", "options": {"bits": 4}, "calibration": {"dataset": "datasets/masks", "seed": "1"}, "measure": {"skip": true}}'
+rest POST jobs 400 '{"spec": {"quantize": {"version": "models/aizoo", "options": {"bits": 4}}}}'
+rest_has '"spec.quantize.calibration" in json.dumps(r)'
+rest POST jobs 200 "{\"spec\": {$quantize}, \"validate_only\": true}"
+rest_has 'r["kind"] == "quantize" and r["estimate"]["memory_bytes"] != "0"'
+rest POST jobs 200 "{\"spec\": {$quantize}, \"labels\": {\"by\": \"rest\"}, \"request_id\": \"rest-1\"}"
+job=$(json "$WORK/rest.json" name)
+rest POST jobs 200 "{\"spec\": {$quantize}, \"labels\": {\"by\": \"rest\"}, \"request_id\": \"rest-1\"}"
+[[ $(json "$WORK/rest.json" name) == "$job" ]] || fail "the same request made a second job"
+wait_until solves || fail "the job does not solve layers: $(head -c 400 "$WORK/rest.json")"
+rest POST "$job:pause" 200 '{}'
+wait_until job_is PAUSED || fail "the job does not pause: state $state"
+rest GET "$job/checkpoints" 200
+rest_has 'len(r["checkpoints"]) >= 1'
+rest GET "jobs?filter=kind%20%3D%20quantize%20AND%20label.by%20%3D%20rest" 200
+rest_has "len(r[\"jobs\"]) == 1 and r[\"jobs\"][0][\"name\"] == \"$job\" and r[\"jobs\"][0][\"state\"] == \"JOB_STATE_PAUSED\""
+rest POST "$job:resume" 200 '{}'
+watch "$job"
+watched_has 'job["state"] == "JOB_STATE_SUCCEEDED" and any(e.get("progress", {}).get("stage") == "calibrate" for e in events)'
+rest GET "$job" 200
+rest_has 'r["spec"]["quantize"]["calibration"]["count"] == 64 and len(r["result"]["quantization"]["calibration"]["layers"]) == 28'
+made=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["result"]["quantization"]["version"])' "$WORK/rest.json")
+[[ $(bundle_of "aizoo/${made##*/}") == "$(bundle_of aizoo/2)" ]] || fail "the job that REST created made other bits"
+rest GET "$job/log" 200
+rest POST "$job:pause" 400 '{}'
+rest POST jobs 200 "{\"spec\": {$quantize}}"
+job=$(json "$WORK/rest.json" name)
+wait_until solves || fail "the job does not solve layers: $(head -c 400 "$WORK/rest.json")"
+rest POST "$job:cancel" 200 '{}'
+watch "$job"
+watched_has 'job["state"] == "JOB_STATE_CANCELLED" and "quantization" not in (job.get("result") or {})'
+rest POST "$job:resume" 400 '{}'
+compare='"compare": {"version": "models/aizoo/versions/2", "dataset": "datasets/masks", "split": "val", "count": 8}'
+rest POST jobs 200 "{\"spec\": {$compare}}"
+job=$(json "$WORK/rest.json" name)
+watch "$job"
+watched_has 'job["state"] == "JOB_STATE_SUCCEEDED"'
+rest GET "$job" 200
+rest_has 'r["result"]["comparison"]["reference"] == "models/aizoo/versions/1" and len(r["result"]["comparison"]["compared"]) == 8 and len(r["result"]["comparison"]["values"]) >= 28'
+rest GET "jobs?filter=kind%20%3D%20compare" 200
+rest_has 'len(r["jobs"]) == 1'
+rest POST jobs 200 "{\"spec\": {$compare}, \"priority\": -5}"
+job=$(json "$WORK/rest.json" name)
+rest POST "$job:cancel" 200 '{}'
+watch "$job"
+watched_has 'job["state"] in ("JOB_STATE_CANCELLED", "JOB_STATE_SUCCEEDED")'
 
 echo "A budget of 3 bits a weight"
 lbw --json model quantize aizoo --calibrate masks --budget-bytes 380000 --measure-pictures 40 --seed 1 >"$WORK/budget.json"

@@ -132,7 +132,7 @@ absl::Status Calibrate(Session& session, const CalibrateArguments& arguments) {
   const FolderUse use = arguments.job.dry_run ? FolderUse::kOnlyFind : FolderUse::kCreate;
   LBW_ASSIGN_OR_RETURN(
       *spec.mutable_calibration()->mutable_dataset(),
-      DatasetOrFolder(session, *connection, ref.model, arguments.flags.calibrate, use));
+      DatasetOrFolder(session, *connection, {ref.model}, arguments.flags.calibrate, use));
   LBW_ASSIGN_OR_RETURN(const v1::Job job, CreateJob(*connection, std::move(request)));
   if (arguments.job.dry_run) return PrintDryRun(session, job, "quantize");
   if (arguments.job.no_wait) return PrintCreated(session, job);

@@ -18,6 +18,8 @@ void AddModelCommands(CLI::App& app, Command& command);
 void AddDetectCommand(CLI::App& app, Command& command);
 void AddDatasetCommands(CLI::App& app, Command& command);
 void AddEvaluateCommand(CLI::App& app, Command& command);
+void AddTrainCommand(CLI::App& app, Command& command);
+void AddFineTuneCommand(CLI::App& app, Command& command);
 void AddJobCommands(CLI::App& app, Command& command);
 void AddStatusCommand(CLI::App& app, Command& command);
 void AddVersionCommand(CLI::App& app, Command& command);

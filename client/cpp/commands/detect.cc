@@ -27,6 +27,7 @@ constexpr char kExamples[] = R"(Examples:
       version 2; the pictures with their boxes drawn go to annotated/
   lbw detect face@canary val/*.jpg --score 0.02 --json > boxes.json
       one object with results[] in the order of the pictures, whatever their number
+  lbw detect face@job-latest photo.jpg        the newest checkpoint of a job that trains it
   lbw detect resnet20 cat.png --top-k 3       a classifier)";
 
 constexpr char kAnnotatedExtension[] = ".jpg";
@@ -240,10 +241,21 @@ absl::Status FailedPictures(const DetectArguments& arguments, const v1::DetectRe
                                    Count(static_cast<uint64_t>(failed - 1), "more picture"), ")"));
 }
 
+// An alias job-PIECE: the whole name of the job that it means.
+absl::Status CompleteJob(Connection& connection, base::ModelRef& ref) {
+  constexpr std::string_view kPrefix = "job-";
+  if (!ref.alias || !ref.alias->starts_with(kPrefix)) return absl::OkStatus();
+  LBW_ASSIGN_OR_RETURN(const std::string job,
+                       ResolveJob(connection, ref.alias->substr(kPrefix.size())));
+  ref.alias = base::StrCat(kPrefix, ShortName(job));
+  return absl::OkStatus();
+}
+
 absl::Status Detect(Session& session, const DetectArguments& arguments) {
-  LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, ParseModelArgument(arguments.model));
+  LBW_ASSIGN_OR_RETURN(base::ModelRef ref, ParseModelArgument(arguments.model));
   if (!arguments.out.empty()) LBW_RETURN_IF_ERROR(PrepareOut(arguments));
   LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());
+  LBW_RETURN_IF_ERROR(CompleteJob(*connection, ref));
   LBW_ASSIGN_OR_RETURN(const v1::DetectResponse response,
                        Detection(session, *connection, arguments).Run(ResourceName(ref)));
   if (session.wants_json()) {
@@ -272,7 +284,8 @@ void AddDetectCommand(CLI::App& app, Command& command) {
   auto* sub = app.add_subcommand("detect", "find objects in pictures");
   sub->footer(kExamples);
   const auto arguments = std::make_shared<DetectArguments>();
-  sub->add_option("MODEL", arguments->model, "NAME, NAME/VERSION or NAME@ALIAS")->required();
+  sub->add_option("MODEL", arguments->model, "NAME, NAME/VERSION, NAME@ALIAS or NAME@job-ID")
+      ->required();
   sub->add_option("IMAGE", arguments->images, "JPEG or PNG files")->required();
   sub->add_option("--score", arguments->score, "only boxes that score above it, 0 to 1");
   sub->add_option("--iou", arguments->iou, "overlap above which the weaker box goes, 0 to 1");

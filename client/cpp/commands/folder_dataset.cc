@@ -50,6 +50,11 @@ absl::StatusOr<v1::Dataset> FindByContent(Connection& connection, const std::str
                                   ShortName(artifact), "; see: lbw dataset delete ", id));
 }
 
+std::string DatasetId(std::string_view model, std::string_view kind, std::string_view sha256) {
+  const std::string ending = base::StrCat(kind, sha256.substr(0, 8));
+  return base::StrCat(model.substr(0, kMaxId - ending.size()), ending);
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Dataset> GetDataset(Connection& connection, const std::string& name) {
@@ -112,18 +117,23 @@ void DeleteArchive(Session& session, Connection& connection, const std::string& 
 }
 
 std::string PicturesDatasetId(std::string_view model, std::string_view sha256) {
-  const std::string ending = base::StrCat("-pictures-", sha256.substr(0, 8));
-  return base::StrCat(model.substr(0, kMaxId - ending.size()), ending);
+  return DatasetId(model, "-pictures-", sha256);
+}
+
+std::string DataDatasetId(std::string_view model, std::string_view sha256) {
+  return DatasetId(model, "-data-", sha256);
 }
 
 absl::StatusOr<std::string> DatasetOfFolder(Session& session, Connection& connection,
-                                            const std::string& model, const std::string& folder,
+                                            const FolderOwner& owner, const std::string& folder,
                                             FolderUse use) {
+  const bool is_pictures = owner.kind == FolderKind::kPictures;
   LBW_ASSIGN_OR_RETURN(const TemporaryFile archive, PackToFile(session, folder));
   LBW_ASSIGN_OR_RETURN(const FileDigest digest,
                        HashFile(archive.path(), session.canceller(), session.progress()));
   session.progress().Clear();
-  const std::string id = PicturesDatasetId(model, digest.sha256);
+  const std::string id = is_pictures ? PicturesDatasetId(owner.model, digest.sha256)
+                                     : DataDatasetId(owner.model, digest.sha256);
   LBW_ASSIGN_OR_RETURN(const v1::Dataset there,
                        FindByContent(connection, id, base::ArtifactName(digest.sha256)));
   if (!there.name().empty()) return Settled(session, connection, there);
@@ -133,14 +143,14 @@ absl::StatusOr<std::string> DatasetOfFolder(Session& session, Connection& connec
         base::StrCat("the pictures in ", Printable(folder),
                      " are not on the server yet, and a dry run uploads nothing; first: lbw "
                      "dataset create ",
-                     id, " ", Printable(folder), " --format pictures"));
+                     id, " ", Printable(folder), is_pictures ? " --format pictures" : ""));
   }
   LBW_ASSIGN_OR_RETURN(const v1::Artifact artifact,
                        UploadPacked(session, connection, archive, folder, digest));
   v1::CreateDatasetRequest request;
   request.set_dataset_id(id);
   request.set_artifact(artifact.name());
-  request.set_format(v1::DATASET_FORMAT_PICTURES);
+  if (is_pictures) request.set_format(v1::DATASET_FORMAT_PICTURES);
   request.set_submitter(session.submitter());
   LBW_ASSIGN_OR_RETURN(const v1::Dataset made, CreateDataset(connection, request));
   LBW_RETURN_IF_ERROR(WaitForJob(session, connection, made.job()).status());
@@ -150,14 +160,14 @@ absl::StatusOr<std::string> DatasetOfFolder(Session& session, Connection& connec
 }
 
 absl::StatusOr<std::string> DatasetOrFolder(Session& session, Connection& connection,
-                                            const std::string& model, const std::string& text,
+                                            const FolderOwner& owner, const std::string& text,
                                             FolderUse use) {
   const bool is_folder = IsFolder(text);
   const absl::StatusOr<std::string> name = ParseDatasetArgument(text);
   if (is_folder) {
     const bool is_path = text.find('/') != std::string::npos;
     const bool is_dataset = !is_path && name.ok() && GetDataset(connection, *name).ok();
-    if (!is_dataset) return DatasetOfFolder(session, connection, model, text, use);
+    if (!is_dataset) return DatasetOfFolder(session, connection, owner, text, use);
   }
   if (name.ok()) return *name;
   return base::Error(

@@ -36,23 +36,34 @@ void DeleteArchive(Session& session, Connection& connection, const std::string& 
 
 // "{model}-pictures-{8 hex of sha256}"; a long model name is cut. Pure.
 std::string PicturesDatasetId(std::string_view model, std::string_view sha256);
+// The same with "-data-": of a folder whose format is found out.
+std::string DataDatasetId(std::string_view model, std::string_view sha256);
+
+// kPictures: what lies in the folder is pictures, whatever else there is. kFoundOut: also their
+// labels, in whatever format the server finds.
+enum class FolderKind { kPictures, kFoundOut };
+// For which model, by its own name, and as what.
+struct FolderOwner {
+  std::string model;
+  FolderKind kind = FolderKind::kPictures;
+};
 
 // Whether a dry run may upload and create.
 enum class FolderUse { kCreate, kOnlyFind };
 
 // "datasets/{dataset}", READY, of the pictures in a folder: the one of their content where there is
-// one, else a new one of the format `pictures`. model: its own name.
+// one, else a new one.
 // Errors: those of packing, upload and check; kFailedPrecondition - kOnlyFind and there is none;
 //         kAlreadyExists - a dataset of that name has other content.
 absl::StatusOr<std::string> DatasetOfFolder(Session& session, Connection& connection,
-                                            const std::string& model, const std::string& folder,
+                                            const FolderOwner& owner, const std::string& folder,
                                             FolderUse use);
 
 // "datasets/{dataset}" for a dataset's name or a folder: text is a folder where one is there and
 // text has a '/' or names no dataset.
 // Errors: those of DatasetOfFolder; kInvalidArgument, BAD_NAME - neither; kNotFound - no dataset.
 absl::StatusOr<std::string> DatasetOrFolder(Session& session, Connection& connection,
-                                            const std::string& model, const std::string& text,
+                                            const FolderOwner& owner, const std::string& text,
                                             FolderUse use);
 
 }  // namespace lbw::client

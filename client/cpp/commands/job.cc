@@ -19,6 +19,7 @@
 #include "client/cpp/job_words.h"
 #include "client/cpp/names.h"
 #include "client/cpp/table.h"
+#include "client/cpp/training_view.h"
 #include "client/cpp/watch.h"
 #include "google/protobuf/empty.pb.h"
 #include "lbw/v1/job.grpc.pb.h"
@@ -63,6 +64,7 @@ std::string ResultWord(const v1::Job& job) {
     return base::StrCat(Grouped(job.result().dataset().pictures()), " pictures");
   }
   if (job.result().has_quantization()) return QuantizationWord(job.result().quantization());
+  if (job.result().has_training()) return TrainingWord(job.result().training());
   if (job.result().has_comparison()) return ComparisonWord(job.result().comparison());
   return job.has_error() ? job.error().message() : "";
 }
@@ -166,17 +168,25 @@ void ShowJob(Session& session, const v1::Job& job) {
                   << RenderCalibration(job.result().quantization().calibration(),
                                        CalibrationDetail::kShort);
   }
+  if (job.result().has_training()) {
+    session.out() << "\n"
+                  << RenderTraining(job.result().training().training(), TrainingDetail::kShort);
+  }
   if (job.result().has_comparison()) {
     session.out() << "\n" << RenderComparison(job.result().comparison());
   }
 }
 
-// The result of a quantization; the curves of its values of any other job.
+// The result of a quantization or a training; the curves of its values of any other job.
 absl::StatusOr<plot::Figure> FigureOf(Connection& connection, const v1::Job& job) {
   if (job.state() == v1::JOB_STATE_SUCCEEDED && job.result().has_quantization()) {
     LBW_ASSIGN_OR_RETURN(const v1::QuantizationResult result,
                          QuantizationOf(connection, job.name()));
     return CalibrationFigure(QuantizationWord(result), result.calibration());
+  }
+  if (job.state() == v1::JOB_STATE_SUCCEEDED && job.result().has_training()) {
+    LBW_ASSIGN_OR_RETURN(const v1::TrainingResult result, TrainingOf(connection, job.name()));
+    return TrainingFigure(TrainingWord(result), result.training());
   }
   LBW_ASSIGN_OR_RETURN(const JobView view, ReadHistory(connection, job));
   if (!view.values().empty()) return view.Curves();

@@ -7,6 +7,7 @@ namespace {
 
 constexpr char kExamples[] = R"(Examples:
   lbw model create face --onnx face.onnx --spec face.yaml
+  lbw model create scenes --arch ssd_tiny --spec scenes.yaml
   lbw model quantize face --bits 4 --keep-float '*conv1.weight'
   lbw model quantize face --bits 4 --calibrate photos/
   lbw model compare face/2 --images photos/ --out worst.png

@@ -115,7 +115,7 @@ absl::Status UseFolder(Session& session, Connection& connection, const CompareAr
   LBW_RETURN_IF_ERROR(GetModel(connection, ref.model).status());
   const FolderUse use = arguments.job.dry_run ? FolderUse::kOnlyFind : FolderUse::kCreate;
   LBW_ASSIGN_OR_RETURN(*spec.mutable_dataset(),
-                       DatasetOfFolder(session, connection, ref.model, arguments.images, use));
+                       DatasetOfFolder(session, connection, {ref.model}, arguments.images, use));
   return absl::OkStatus();
 }
 

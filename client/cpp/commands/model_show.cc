@@ -13,6 +13,7 @@
 #include "client/cpp/format.h"
 #include "client/cpp/names.h"
 #include "client/cpp/table.h"
+#include "client/cpp/training_view.h"
 #include "lbw/v1/model.grpc.pb.h"
 
 namespace lbw::client {
@@ -22,7 +23,7 @@ constexpr char kExamples[] = R"(Examples:
   lbw model list
   lbw model get face        its versions, aliases and where each version came from
   lbw model get face/2      one version with its evaluations and quantization report
-  lbw model get face/2 --layers      every layer of its calibration, not only the worst
+  lbw model get face/2 --layers      every epoch of its training, every layer of its calibration
   lbw model get face@stable --json)";
 
 std::string StateWord(v1::VersionState state) {
@@ -46,7 +47,7 @@ std::string WeightsWord(const v1::ModelVersion& version) {
 
 std::string OriginWord(const v1::ModelVersion& version) {
   if (!version.parent_version().empty()) return ShortName(version.parent_version());
-  if (version.source_artifact().empty()) return "-";
+  if (version.source_artifact().empty()) return version.job().empty() ? "built in" : "-";
   return base::StrCat("artifact ", ShortName(version.source_artifact()));
 }
 
@@ -161,7 +162,7 @@ std::string Lineage(const v1::Model& model, const v1::ModelVersion& version) {
 }
 
 absl::Status ShowVersion(Session& session, const v1::Model& model, const v1::ModelVersion& version,
-                         CalibrationDetail detail) {
+                         bool wants_layers) {
   if (session.wants_json()) return session.PrintJson(version);
   Table table({{""}, {""}});
   table.AddRow({"version", ShortName(version.name())});
@@ -185,8 +186,16 @@ absl::Status ShowVersion(Session& session, const v1::Model& model, const v1::Mod
   if (version.evaluations_size() > 0) {
     session.out() << "\n" << RenderEvaluationList(version.evaluations());
   }
+  if (version.has_training()) {
+    session.out() << "\n"
+                  << RenderTraining(version.training(),
+                                    wants_layers ? TrainingDetail::kWhole : TrainingDetail::kShort);
+  }
   if (version.has_calibration()) {
-    session.out() << "\n" << RenderCalibration(version.calibration(), detail);
+    session.out() << "\n"
+                  << RenderCalibration(version.calibration(), wants_layers
+                                                                  ? CalibrationDetail::kWhole
+                                                                  : CalibrationDetail::kShort);
   }
   if (version.report().tensors_size() > 0) {
     session.out() << "\n";
@@ -210,8 +219,7 @@ absl::Status Get(Session& session, const GetArguments& arguments) {
   if (!ref.version && !ref.alias) return ShowModel(session, *connection, model);
   LBW_ASSIGN_OR_RETURN(const std::string name, ResolveVersion(model, ref));
   LBW_ASSIGN_OR_RETURN(const v1::ModelVersion version, GetVersion(*connection, name));
-  return ShowVersion(session, model, version,
-                     arguments.layers ? CalibrationDetail::kWhole : CalibrationDetail::kShort);
+  return ShowVersion(session, model, version, arguments.layers);
 }
 
 }  // namespace
@@ -224,7 +232,8 @@ void AddModelShowCommands(CLI::App& model, Command& command) {
   get->footer(kExamples);
   const auto arguments = std::make_shared<GetArguments>();
   get->add_option("MODEL", arguments->model, "NAME, NAME/VERSION or NAME@ALIAS")->required();
-  get->add_flag("--layers", arguments->layers, "the whole calibration: every layer, widths, mu");
+  get->add_flag("--layers", arguments->layers,
+                "the whole training and calibration: every epoch and layer, widths, mu");
   get->callback([&command, arguments] {
     command = [arguments](Session& session) { return Get(session, *arguments); };
   });

@@ -218,6 +218,22 @@ absl::StatusOr<v1::QuantizationResult> QuantizationOf(Connection& connection,
   return result;
 }
 
+absl::StatusOr<v1::TrainingResult> TrainingOf(Connection& connection, const std::string& job) {
+  LBW_ASSIGN_OR_RETURN(const v1::Job whole, GetJob(connection, job));
+  v1::TrainingResult result = whole.result().training();
+  if (result.version().empty()) {
+    return base::Error(
+        absl::StatusCode::kNotFound, base::reason::kNotFound,
+        base::StrCat(job, " is ", JobStateWord(whole.state()), " and has no trained version"));
+  }
+  if (result.training().history_size() > 0) return result;
+  LBW_ASSIGN_OR_RETURN(const v1::ModelVersion version, GetVersion(connection, result.version()));
+  if (version.has_training()) *result.mutable_training() = version.training();
+  if (version.has_calibration()) *result.mutable_calibration() = version.calibration();
+  if (version.has_report()) *result.mutable_report() = version.report();
+  return result;
+}
+
 absl::StatusOr<v1::Evaluation> EvaluationOf(Connection& connection, const v1::Job& job) {
   v1::GetEvaluationRequest request;
   const std::string& stored = job.result().evaluation().name();

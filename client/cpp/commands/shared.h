@@ -63,6 +63,8 @@ absl::StatusOr<v1::Job> CreateJob(Connection& connection, v1::CreateJobRequest r
 // Errors: those of the calls; kNotFound - the job has no such result.
 absl::StatusOr<v1::QuantizationResult> QuantizationOf(Connection& connection,
                                                       const std::string& job);
+// The same of a train or fine_tune job.
+absl::StatusOr<v1::TrainingResult> TrainingOf(Connection& connection, const std::string& job);
 // What an evaluation's job stored, whole. Errors: those of the call.
 absl::StatusOr<v1::Evaluation> EvaluationOf(Connection& connection, const v1::Job& job);
 // Newest first, at most 1,000; version and dataset may be empty.

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -30,10 +31,18 @@ struct Kernel {
   bool fresh = true;
 };
 
-// operands and outputs come from shape inference; they are not needed after the call.
+// operands and outputs come from shape inference; they are not needed after the call. device:
+// torch's word for where its index and weight tables live. Gradients flow through `run`.
 // Errors: kInvalidArgument, UNSUPPORTED_OPERATOR, BAD_GRAPH.
 absl::StatusOr<Kernel> MakeKernel(const graph::Operands& operands,
-                                  const std::vector<graph::ValueInfo>& outputs);
+                                  const std::vector<graph::ValueInfo>& outputs,
+                                  const std::string& device);
+
+// A batch normalization over the statistics of its batch, which are mixed into the storage of in[3]
+// and in[4]: running = (1 - momentum) * running + momentum * batch. The batch is divided by its
+// biased variance, and the unbiased one (n - 1) is mixed in, as torch does; ONNX's training mode
+// mixes in the biased one.
+KernelFunction TrainingBatchNormalization(const graph::Node& node, double momentum);
 
 // x -> scale * clamp(round(x / scale)), half to even, between the range's codes less its zero
 // point: the rounding of CompileOptions::emulate. in[0]: f32. NaN stays NaN.
@@ -42,9 +51,9 @@ Kernel RoundKernel(const graph::ActivationRange& range);
 // By family; nullopt for an operator of another one.
 using MaybeKernel = absl::StatusOr<std::optional<Kernel>>;
 MaybeKernel MakeMathKernel(const graph::Operands& operands);
-MaybeKernel MakeWindowKernel(const graph::Operands& operands);
+MaybeKernel MakeWindowKernel(const graph::Operands& operands, const std::string& device);
 MaybeKernel MakeMoveKernel(const graph::Operands& operands,
-                           const std::vector<graph::ValueInfo>& outputs);
+                           const std::vector<graph::ValueInfo>& outputs, const std::string& device);
 
 }  // namespace lbw::engine
 

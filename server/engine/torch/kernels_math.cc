@@ -157,7 +157,7 @@ absl::StatusOr<Kernel> SoftmaxKernel(const graph::Operands& operands) {
   LBW_ASSIGN_OR_RETURN(const graph::SoftmaxParams params, graph::ResolveSoftmax(operands));
   if (!params.flatten) {
     return Unary([axis = params.axis](In in, at::Tensor* out) {
-      out[0] = at::_softmax(*in[0], axis, false);
+      out[0] = at::_softmax(in[0]->to(at::kFloat), axis, false);  // also under autocast
     });
   }
   int64_t rows = 1;
@@ -167,7 +167,8 @@ absl::StatusOr<Kernel> SoftmaxKernel(const graph::Operands& operands) {
     (static_cast<int64_t>(i) < params.axis ? rows : cols) *= shape[i];
   }
   return Unary([rows, cols, shape](In in, at::Tensor* out) {
-    out[0] = at::_softmax(in[0]->reshape({rows, cols}), 1, false).reshape(Ints(shape));
+    out[0] =
+        at::_softmax(in[0]->to(at::kFloat).reshape({rows, cols}), 1, false).reshape(Ints(shape));
   });
 }
 
@@ -256,6 +257,14 @@ MaybeKernel Wrap(absl::StatusOr<Kernel> kernel) {
 }
 
 }  // namespace
+
+KernelFunction TrainingBatchNormalization(const graph::Node& node, double momentum) {
+  const auto epsilon = static_cast<double>(node.Float("epsilon", 1e-5F));
+  return [epsilon, momentum](In in, at::Tensor* out) {
+    out[0] = at::batch_norm(*in[0], *in[1], *in[2], *in[3], *in[4], /*training=*/true, momentum,
+                            epsilon, /*cudnn_enabled=*/in[0]->is_cuda());
+  };
+}
 
 MaybeKernel MakeMathKernel(const graph::Operands& operands) {
   const std::string& op = operands.node->op_type;

@@ -8,6 +8,7 @@
 #include <ATen/ops/where.h>
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "base/status.h"
@@ -52,11 +53,13 @@ absl::StatusOr<Kernel> SplitKernel(const graph::Operands& operands) {
   });
 }
 
-absl::StatusOr<at::Tensor> IndexTensor(const std::vector<int64_t>& values) {
-  return CopyToTorch(base::Tensor::FromI64({static_cast<int64_t>(values.size())}, values).view());
+absl::StatusOr<at::Tensor> IndexTensor(const std::vector<int64_t>& values,
+                                       const std::string& device) {
+  return CopyToTorch(base::Tensor::FromI64({static_cast<int64_t>(values.size())}, values).view(),
+                     device);
 }
 
-absl::StatusOr<Kernel> SliceKernel(const graph::Operands& operands) {
+absl::StatusOr<Kernel> SliceKernel(const graph::Operands& operands, const std::string& device) {
   LBW_ASSIGN_OR_RETURN(const std::vector<graph::SliceRange> ranges, graph::ResolveSlice(operands));
   // torch does not slice backwards: those dimensions are picked by index.
   std::vector<std::pair<int64_t, at::Tensor>> picks;
@@ -64,7 +67,7 @@ absl::StatusOr<Kernel> SliceKernel(const graph::Operands& operands) {
     if (range.step > 0) continue;
     std::vector<int64_t> at;
     for (int64_t i = 0; i < range.length; ++i) at.push_back(range.start + i * range.step);
-    LBW_ASSIGN_OR_RETURN(at::Tensor index, IndexTensor(at));
+    LBW_ASSIGN_OR_RETURN(at::Tensor index, IndexTensor(at, device));
     picks.emplace_back(range.axis, std::move(index));
   }
   return View([ranges, picks](In in, at::Tensor* out) {
@@ -91,7 +94,7 @@ std::vector<int64_t> PadSource(graph::PadMode mode, int64_t begin, int64_t size,
   return source;
 }
 
-absl::StatusOr<Kernel> PadKernel(const graph::Operands& operands) {
+absl::StatusOr<Kernel> PadKernel(const graph::Operands& operands, const std::string& device) {
   LBW_ASSIGN_OR_RETURN(const graph::PadParams params, graph::ResolvePad(operands));
   if (params.mode == graph::PadMode::kConstant) {
     std::vector<int64_t> pads;
@@ -108,7 +111,8 @@ absl::StatusOr<Kernel> PadKernel(const graph::Operands& operands) {
     if (params.begin[i] == 0 && params.end[i] == 0) continue;
     LBW_ASSIGN_OR_RETURN(
         at::Tensor index,
-        IndexTensor(PadSource(params.mode, params.begin[i], operands.shape(0)[i], params.end[i])));
+        IndexTensor(PadSource(params.mode, params.begin[i], operands.shape(0)[i], params.end[i]),
+                    device));
     picks.emplace_back(static_cast<int64_t>(i), std::move(index));
   }
   return View([picks](In in, at::Tensor* out) {
@@ -150,7 +154,8 @@ MaybeKernel Wrap(absl::StatusOr<Kernel> kernel) {
 }  // namespace
 
 MaybeKernel MakeMoveKernel(const graph::Operands& operands,
-                           const std::vector<graph::ValueInfo>& outputs) {
+                           const std::vector<graph::ValueInfo>& outputs,
+                           const std::string& device) {
   const std::string& op = operands.node->op_type;
   const base::Shape& output = outputs[0].shape;
   if (op == "Reshape" || op == "Flatten" || op == "Squeeze" || op == "Unsqueeze") {
@@ -167,21 +172,22 @@ MaybeKernel MakeMoveKernel(const graph::Operands& operands,
   if (op == "Transpose") return Wrap(TransposeKernel(operands));
   if (op == "Concat") return Wrap(ConcatKernel(operands));
   if (op == "Split") return Wrap(SplitKernel(operands));
-  if (op == "Slice") return Wrap(SliceKernel(operands));
-  if (op == "Pad") return Wrap(PadKernel(operands));
+  if (op == "Slice") return Wrap(SliceKernel(operands, device));
+  if (op == "Pad") return Wrap(PadKernel(operands, device));
   if (op == "Gather") return Wrap(GatherKernel(operands, output));
   if (op == "Cast") return Wrap(CastKernel(operands));
   return std::optional<Kernel>();
 }
 
 absl::StatusOr<Kernel> MakeKernel(const graph::Operands& operands,
-                                  const std::vector<graph::ValueInfo>& outputs) {
+                                  const std::vector<graph::ValueInfo>& outputs,
+                                  const std::string& device) {
   LBW_ASSIGN_OR_RETURN(std::optional<Kernel> kernel, MakeMathKernel(operands));
   if (!kernel.has_value()) {
-    LBW_ASSIGN_OR_RETURN(kernel, MakeWindowKernel(operands));
+    LBW_ASSIGN_OR_RETURN(kernel, MakeWindowKernel(operands, device));
   }
   if (!kernel.has_value()) {
-    LBW_ASSIGN_OR_RETURN(kernel, MakeMoveKernel(operands, outputs));
+    LBW_ASSIGN_OR_RETURN(kernel, MakeMoveKernel(operands, outputs, device));
   }
   if (!kernel.has_value()) {
     return graph::UnsupportedNode(*operands.node,

@@ -4,6 +4,9 @@
 #include <ATen/ops/amax.h>
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/conv1d.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/conv3d.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/max_pool2d.h>
@@ -12,6 +15,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
 #include <utility>
 
 #include "base/status.h"
@@ -40,6 +44,19 @@ Sizes TorchPads(const Sizes& begin, const Sizes& end) {
 
 at::Tensor BiasOf(In in, bool has_bias) { return has_bias ? *in[2] : at::Tensor(); }
 
+// By number of spatial dimensions: autocast of the CPU knows these, and not what they all call.
+at::Tensor Convolve(const at::Tensor& x, In in, const graph::ConvParams& params,
+                    const Sizes& padding, bool has_bias) {
+  const graph::Window& window = params.window;
+  const auto run = [&](auto convolve) {
+    return convolve(x, *in[1], BiasOf(in, has_bias), Ints(window.strides), Ints(padding),
+                    Ints(window.dilations), params.groups);
+  };
+  if (window.kernel.size() == 1) return run([](auto&&... a) { return at::conv1d(a...); });
+  if (window.kernel.size() == 2) return run([](auto&&... a) { return at::conv2d(a...); });
+  return run([](auto&&... a) { return at::conv3d(a...); });
+}
+
 absl::StatusOr<Kernel> ConvKernel(const graph::Operands& operands) {
   LBW_ASSIGN_OR_RETURN(graph::ConvParams params, graph::ResolveConv(operands));
   const bool has_bias = operands.has(2);
@@ -47,11 +64,9 @@ absl::StatusOr<Kernel> ConvKernel(const graph::Operands& operands) {
   const Sizes zeros(params.window.kernel.size(), 0);
   const Sizes padding = symmetric ? params.window.begin : zeros;
   const Sizes pads = symmetric ? Sizes() : TorchPads(params.window.begin, params.window.end);
-  return Fresh([window = std::move(params.window), groups = params.groups, padding, pads, zeros,
-                has_bias](In in, at::Tensor* out) {
+  return Fresh([params = std::move(params), padding, pads, has_bias](In in, at::Tensor* out) {
     const at::Tensor x = pads.empty() ? *in[0] : at::constant_pad_nd(*in[0], Ints(pads), 0);
-    out[0] = at::convolution(x, *in[1], BiasOf(in, has_bias), Ints(window.strides), Ints(padding),
-                             Ints(window.dilations), /*transposed=*/false, Ints(zeros), groups);
+    out[0] = Convolve(x, in, params, padding, has_bias);
   });
 }
 
@@ -63,7 +78,9 @@ absl::StatusOr<Kernel> ConvTransposeKernel(const graph::Operands& operands) {
   const Sizes padding = symmetric ? params.window.begin : zeros;
   return Fresh([params = std::move(params), padding, symmetric, has_bias](In in, at::Tensor* out) {
     const graph::Window& window = params.window;
-    at::Tensor y = at::convolution(*in[0], *in[1], BiasOf(in, has_bias), Ints(window.strides),
+    // Autocast of the CPU leaves it alone, where x may be narrower than the weight.
+    const at::Tensor x = in[0]->to(in[1]->scalar_type());
+    at::Tensor y = at::convolution(x, *in[1], BiasOf(in, has_bias), Ints(window.strides),
                                    Ints(padding), Ints(window.dilations), /*transposed=*/true,
                                    Ints(params.output_padding), params.groups);
     for (size_t i = 0; i < window.begin.size() && !symmetric; ++i) {
@@ -149,8 +166,9 @@ base::Tensor InverseCounts(const graph::PoolParams& params, const Sizes& input) 
   return base::Tensor::FromF32({1, 1, params.output[2], params.output[3]}, inverse);
 }
 
+// Of one spatial dimension where `flat`.
 absl::StatusOr<Kernel> AveragePoolKernel(const graph::PoolParams& params, const Sizes& input,
-                                         bool flat) {
+                                         bool flat, const std::string& device) {
   const graph::Window window = params.window;
   if (TorchPadsIt(window)) {
     return Fresh([window, ceil = params.ceil_mode, include = params.count_include_pad, flat](
@@ -162,7 +180,8 @@ absl::StatusOr<Kernel> AveragePoolKernel(const graph::PoolParams& params, const 
     });
   }
   const Sizes pads = ExactPads(params, input);
-  LBW_ASSIGN_OR_RETURN(at::Tensor inverse, CopyToTorch(InverseCounts(params, input).view()));
+  LBW_ASSIGN_OR_RETURN(at::Tensor inverse,
+                       CopyToTorch(InverseCounts(params, input).view(), device));
   return Fresh([window, pads, inverse, flat](In in, at::Tensor* out) {
     at::Tensor x = flat ? in[0]->unsqueeze(2) : *in[0];
     x = at::constant_pad_nd(x, Ints(pads), 0);
@@ -187,24 +206,26 @@ struct TorchAxis {
   at::Tensor low, high, low_weight, high_weight;
 };
 
-absl::StatusOr<Kernel> ResizeKernel(const graph::Operands& operands) {
+absl::StatusOr<Kernel> ResizeKernel(const graph::Operands& operands, const std::string& device) {
   LBW_ASSIGN_OR_RETURN(const graph::ResizeParams params, graph::ResolveResize(operands));
   std::vector<TorchAxis> axes;
   for (const graph::ResizeAxis& from : params.axes) {
     const auto count = static_cast<int64_t>(from.low.size());
     TorchAxis axis{from.axis, {}, {}, {}, {}};
-    LBW_ASSIGN_OR_RETURN(axis.low, CopyToTorch(base::Tensor::FromI64({count}, from.low).view()));
+    LBW_ASSIGN_OR_RETURN(axis.low,
+                         CopyToTorch(base::Tensor::FromI64({count}, from.low).view(), device));
     if (!params.nearest) {
       base::Shape shape(operands.shape(0).size(), 1);
       shape[from.axis] = count;
       std::vector<float> rest;
       for (const float weight : from.low_weight) rest.push_back(1 - weight);
       LBW_ASSIGN_OR_RETURN(axis.high,
-                           CopyToTorch(base::Tensor::FromI64({count}, from.high).view()));
-      LBW_ASSIGN_OR_RETURN(axis.low_weight,
-                           CopyToTorch(base::Tensor::FromF32(shape, from.low_weight).view()));
+                           CopyToTorch(base::Tensor::FromI64({count}, from.high).view(), device));
+      LBW_ASSIGN_OR_RETURN(
+          axis.low_weight,
+          CopyToTorch(base::Tensor::FromF32(shape, from.low_weight).view(), device));
       LBW_ASSIGN_OR_RETURN(axis.high_weight,
-                           CopyToTorch(base::Tensor::FromF32(shape, rest).view()));
+                           CopyToTorch(base::Tensor::FromF32(shape, rest).view(), device));
     }
     axes.push_back(std::move(axis));
   }
@@ -231,7 +252,7 @@ MaybeKernel Wrap(absl::StatusOr<Kernel> kernel) {
 
 }  // namespace
 
-MaybeKernel MakeWindowKernel(const graph::Operands& operands) {
+MaybeKernel MakeWindowKernel(const graph::Operands& operands, const std::string& device) {
   const std::string& op = operands.node->op_type;
   if (op == "Conv") return Wrap(ConvKernel(operands));
   if (op == "ConvTranspose") return Wrap(ConvTransposeKernel(operands));
@@ -241,12 +262,12 @@ MaybeKernel MakeWindowKernel(const graph::Operands& operands) {
     const graph::PoolParams picture = AsPicture(params);
     const Sizes input = PictureSize(operands);
     if (op == "MaxPool") return std::optional<Kernel>(MaxPoolKernel(picture, input, flat));
-    return Wrap(AveragePoolKernel(picture, input, flat));
+    return Wrap(AveragePoolKernel(picture, input, flat, device));
   }
   if (op == "GlobalAveragePool" || op == "GlobalMaxPool") {
     return std::optional<Kernel>(GlobalPoolKernel(operands));
   }
-  if (op == "Resize" || op == "Upsample") return Wrap(ResizeKernel(operands));
+  if (op == "Resize" || op == "Upsample") return Wrap(ResizeKernel(operands, device));
   return std::optional<Kernel>();
 }
 

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/torch/torch_bridge.h"
+#include "engine/torch/trainable_constants.h"
 #include "graph/operators.h"
 
 namespace lbw::engine {
@@ -23,6 +24,9 @@ class PlanBuilder {
         laid_out_(source.laid_out),
         fetch_(source.fetch),
         emulate_(source.emulate),
+        given_(source.given),
+        momentum_(source.batch_norm_momentum),
+        device_(source.device),
         inferred_(inferred),
         plan_(plan) {
     plan.channels_last_ = source.channels_last;
@@ -109,9 +113,19 @@ class PlanBuilder {
     return slot;
   }
 
+  bool IsGiven(const std::string& name) const {
+    return given_ != nullptr && given_->count(name) != 0;
+  }
+
   // Of a value that a step made, of a constant or of a known value, which enter on first use.
   absl::StatusOr<int> SlotOf(const std::string& name) {
     if (const auto it = slots_.find(name); it != slots_.end()) return it->second;
+    if (IsGiven(name)) {
+      const int slot = NewSlot(name);
+      plan_.given_slots_.emplace_back(name, slot);
+      constant_slots_.insert(slot);
+      return slot;
+    }
     at::Tensor tensor;
     if (const auto known = inferred_.known.find(name); known != inferred_.known.end()) {
       // The inferred shapes do not outlive the building.
@@ -126,6 +140,8 @@ class PlanBuilder {
       return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadGraph,
                          base::StrCat("no value is called ", name));
     }
+    const at::Device device(device_);
+    if (!device.is_cpu()) tensor = tensor.to(device);
     const int slot = NewSlot(name);
     plan_.initial_[static_cast<size_t>(slot)] = std::move(tensor);
     constant_slots_.insert(slot);
@@ -139,7 +155,7 @@ class PlanBuilder {
     for (const std::string& name : node.outputs) {
       outputs.push_back(name.empty() ? graph::ValueInfo() : inferred_.values.find(name)->second);
     }
-    LBW_ASSIGN_OR_RETURN(Kernel kernel, MakeKernel(operands, outputs));
+    LBW_ASSIGN_OR_RETURN(Kernel kernel, MakeKernel(operands, outputs, device_));
     Plan::Step step;
     step.where = base::StrCat("node ", node.name, " (", node.op_type, ")");
     for (size_t i = 0; i < DataInputs(node); ++i) {
@@ -149,8 +165,9 @@ class PlanBuilder {
       }
       step.in.push_back(slot);
     }
-    const bool in_place =
-        kernel.run_in_place && readers_[node.inputs[0]] == 1 && fresh_.count(node.inputs[0]) != 0;
+    if (node.op_type == "BatchNormalization") SetStatistics(node, operands, step);
+    const bool in_place = given_ == nullptr && kernel.run_in_place &&
+                          readers_[node.inputs[0]] == 1 && fresh_.count(node.inputs[0]) != 0;
     step.run = in_place ? std::move(kernel.run_in_place) : std::move(kernel.run);
     for (const std::string& name : node.outputs) {
       step.out.push_back(NewSlot(name));
@@ -159,6 +176,16 @@ class PlanBuilder {
     plan_.steps_.push_back(std::move(step));
     for (const std::string& name : node.outputs) RoundValue(name);
     return absl::OkStatus();
+  }
+
+  // The batch's statistics are only for those whose running values may be written.
+  void SetStatistics(const graph::Node& node, const graph::Operands& operands, Plan::Step& step) {
+    if (!IsGiven(node.inputs[3]) || !IsGiven(node.inputs[4])) return;
+    step.run_with_batch = TrainingBatchNormalization(node, momentum_);
+    int64_t values = 1;  // a channel
+    const base::Shape& shape = operands.shape(0);
+    for (size_t i = 0; i < shape.size(); ++i) values *= i == 1 ? 1 : shape[i];
+    if (values == 1 && plan_.lone_norm_.empty()) plan_.lone_norm_ = step.where;
   }
 
   void AddReleases() {
@@ -179,6 +206,9 @@ class PlanBuilder {
   const LaidOut& laid_out_;
   const std::vector<std::string>& fetch_;
   const graph::Activations* emulate_;
+  const NameSet* given_;
+  const double momentum_;
+  const std::string device_;
   const graph::InferredShapes& inferred_;
   Plan& plan_;
   std::map<std::string, int> readers_;
@@ -192,8 +222,14 @@ Plan::~Plan() = default;
 
 absl::StatusOr<std::unique_ptr<Plan>> Plan::Build(
     const PlanSource& source, const std::map<std::string, base::Shape>& inputs) {
-  LBW_ASSIGN_OR_RETURN(const graph::InferredShapes inferred,
+  LBW_ASSIGN_OR_RETURN(graph::InferredShapes inferred,
                        graph::InferShapes(source.graph, source.constants, inputs));
+  if (source.given != nullptr) {
+    // What follows from a given constant is not known: its nodes become steps.
+    for (const auto& [value, names] : KnownFrom(source.graph, inferred, *source.given)) {
+      inferred.known.erase(value);
+    }
+  }
   std::unique_ptr<Plan> plan(new Plan());
   try {
     LBW_RETURN_IF_ERROR(PlanBuilder(source, inferred, *plan).Build());
@@ -203,7 +239,8 @@ absl::StatusOr<std::unique_ptr<Plan>> Plan::Build(
   return plan;
 }
 
-absl::Status Plan::RunStep(const Step& step, std::vector<at::Tensor>& slots) const {
+absl::Status Plan::RunStep(const Step& step, const KernelFunction& run,
+                           std::vector<at::Tensor>& slots) const {
   constexpr size_t kFew = 8;
   const at::Tensor* few_in[kFew];
   std::vector<const at::Tensor*> many_in;
@@ -217,7 +254,7 @@ absl::Status Plan::RunStep(const Step& step, std::vector<at::Tensor>& slots) con
   }
   std::vector<at::Tensor> out(step.out.size());
   try {
-    step.run(in, out.data());
+    run(in, out.data());
   } catch (...) {
     return CurrentTorchError(step.where);
   }
@@ -230,7 +267,7 @@ absl::Status Plan::RunStep(const Step& step, std::vector<at::Tensor>& slots) con
 
 absl::StatusOr<std::vector<base::Tensor>> Plan::Run(absl::Span<const base::TensorView> inputs,
                                                     const base::CancelToken& cancel) const {
-  LBW_CHECK(inputs.size() == input_slots_.size());
+  LBW_CHECK(inputs.size() == input_slots_.size() && given_slots_.empty());
   std::vector<at::Tensor> slots = initial_;
   for (size_t i = 0; i < inputs.size(); ++i) {
     LBW_ASSIGN_OR_RETURN(at::Tensor pictures, BorrowTensor(inputs[i]));
@@ -241,12 +278,46 @@ absl::StatusOr<std::vector<base::Tensor>> Plan::Run(absl::Span<const base::Tenso
   }
   for (const Step& step : steps_) {
     LBW_RETURN_IF_ERROR(cancel.Check());
-    LBW_RETURN_IF_ERROR(RunStep(step, slots));
+    LBW_RETURN_IF_ERROR(RunStep(step, step.run, slots));
   }
   std::vector<base::Tensor> results;
   for (const int slot : fetch_) {
     LBW_ASSIGN_OR_RETURN(base::Tensor result, CopyFromTorch(slots[static_cast<size_t>(slot)]));
     results.push_back(std::move(result));
+  }
+  return results;
+}
+
+absl::StatusOr<std::vector<at::Tensor>> Plan::RunTensors(
+    const std::vector<at::Tensor>& inputs,
+    const std::map<std::string, at::Tensor, std::less<>>& given, NormStatistics statistics) const {
+  LBW_CHECK(inputs.size() == input_slots_.size());
+  const bool with_batch = statistics == NormStatistics::kBatch;
+  if (with_batch && !lone_norm_.empty()) {
+    return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
+                       base::StrCat(lone_norm_,
+                                    ": a batch has no variance with one value a channel; take more "
+                                    "than one picture, or freeze batch normalization"));
+  }
+  std::vector<at::Tensor> slots = initial_;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const bool last = channels_last_ && inputs[i].dim() == 4;
+    slots[static_cast<size_t>(input_slots_[i])] =
+        last ? inputs[i].contiguous(at::MemoryFormat::ChannelsLast) : inputs[i].contiguous();
+  }
+  for (const auto& [name, slot] : given_slots_) {
+    const auto it = given.find(name);
+    LBW_CHECK(it != given.end());
+    slots[static_cast<size_t>(slot)] = it->second;
+  }
+  for (const Step& step : steps_) {
+    const bool other = with_batch && step.run_with_batch;
+    LBW_RETURN_IF_ERROR(RunStep(step, other ? step.run_with_batch : step.run, slots));
+  }
+  std::vector<at::Tensor> results;
+  for (const int slot : fetch_) {
+    // Autocast leaves some of them narrower.
+    results.push_back(slots[static_cast<size_t>(slot)].to(at::kFloat));
   }
   return results;
 }

@@ -78,9 +78,10 @@ absl::StatusOr<at::Tensor> BorrowChannelsLast(const base::TensorView& view) {
                           {channels * height * width, 1, width * channels, channels});
 }
 
-absl::StatusOr<at::Tensor> CopyToTorch(const base::TensorView& view) {
+absl::StatusOr<at::Tensor> CopyToTorch(const base::TensorView& view, const std::string& device) {
   LBW_ASSIGN_OR_RETURN(const at::Tensor borrowed, BorrowTensor(view));
-  return borrowed.clone();
+  const at::Device place(device);
+  return place.is_cpu() ? borrowed.clone() : borrowed.to(place);
 }
 
 absl::StatusOr<base::Tensor> CopyFromTorch(const at::Tensor& tensor) {
@@ -89,7 +90,7 @@ absl::StatusOr<base::Tensor> CopyFromTorch(const at::Tensor& tensor) {
     return base::Error(absl::StatusCode::kInternal, base::reason::kInternal,
                        "torch returned a tensor of an unknown type");
   }
-  const at::Tensor dense = tensor.contiguous();
+  const at::Tensor dense = tensor.to(at::kCPU).contiguous();
   base::Tensor out(*dtype, base::Shape(dense.sizes().begin(), dense.sizes().end()));
   if (out.size_bytes() != 0) {
     std::memcpy(out.mutable_bytes().data(), dense.data_ptr(), out.size_bytes());
@@ -117,8 +118,10 @@ absl::Status CurrentTorchError(std::string_view where) {
     return no_memory();
   } catch (const c10::Error& error) {
     what = error.what_without_backtrace();
-    // torch's CPU allocator reports a failed allocation as any other error.
-    if (what.find("allocate memory") != std::string::npos) return no_memory();
+    // torch's allocators report a failed allocation as any other error.
+    for (const std::string_view sign : {"allocate memory", "CUDA out of memory"}) {
+      if (what.find(sign) != std::string::npos) return no_memory();
+    }
   } catch (const std::exception& error) {
     what = error.what();
   } catch (...) {

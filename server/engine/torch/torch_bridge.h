@@ -3,6 +3,7 @@
 #ifndef LBW_ENGINE_TORCH_TORCH_BRIDGE_H_
 #define LBW_ENGINE_TORCH_TORCH_BRIDGE_H_
 
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -20,8 +21,10 @@ namespace lbw::engine {
 absl::StatusOr<at::Tensor> BorrowTensor(const base::TensorView& view);
 // [N, C, H, W] whose bytes lie in the order N, H, W, C. Same errors.
 absl::StatusOr<at::Tensor> BorrowChannelsLast(const base::TensorView& view);
-absl::StatusOr<at::Tensor> CopyToTorch(const base::TensorView& view);
-// Any strides. Errors: kInternal - a type that base does not have.
+// device: torch's word for where the copy lives. Same errors.
+absl::StatusOr<at::Tensor> CopyToTorch(const base::TensorView& view,
+                                       const std::string& device = "cpu");
+// Any strides and device. Errors: kInternal - a type that base does not have.
 absl::StatusOr<base::Tensor> CopyFromTorch(const at::Tensor& tensor);
 
 // Threads that one operation may use when called from this thread. LibTorch of Debian starts with

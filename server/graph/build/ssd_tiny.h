@@ -1,12 +1,14 @@
 // ssd_tiny: a small single-shot detector as a Graph, with weights drawn by a seed.
 //
-// Shape:   a stem and stages of Conv, BatchNormalization and Relu (3x3, stride 2 between stages);
-//          from feature maps of stride 8, 16 and 32 two 3x3 convolutions each make boxes and
+// Shape:   a stem and stages of Conv, BatchNormalization and Relu (3x3, stride 2 into every stage);
+//          from the feature maps of stride 8, 16 and 32 two 3x3 convolutions each make boxes and
 //          logits, anchors by row, column and size; outputs "boxes" [N, anchors, 4] and "scores"
-//          [N, anchors, classes + 1], logits with the background first.
+//          [N, anchors, classes + 1], logits with the background first. Any batch size.
 // Weights: K. He et al., "Delving Deep into Rectifiers", arXiv 1502.01852 (2015), section 2.2:
-//          normal with variance 2 / fan in; box convolutions a tenth of it; biases 0, but such that
-//          softmax gives every class 0.01 at first. The same bits for the same seed.
+// close
+//          to normal (base::Random::Bell) with variance 2 / fan in; those of the head's
+//          convolutions a tenth of it; biases 0, but such that softmax gives every class 0.01 at
+//          first, and all of them together 0.5 at most. The same bits for the same seed.
 // Source:  the head is that of W. Liu et al., "SSD", arXiv 1512.02325 (2015), section 2.1; the
 //          network is ours.
 // Threads: pure.
@@ -22,18 +24,23 @@
 
 namespace lbw::graph {
 
+inline constexpr double kLeastWidthMultiplier = 0.25;
+inline constexpr double kGreatestWidthMultiplier = 4;
+
 struct SsdTinyOptions {
-  int64_t channels = 3;
+  int64_t channels = 3;  // 1..4
   int64_t height = 128;  // 32..1024
   int64_t width = 128;
   int64_t classes = 1;          // 1..1000
-  double width_multiplier = 1;  // of every layer's channels, 0.25..4; multiples of 8
+  double width_multiplier = 1;  // of every layer's channels, which stay multiples of 8
   uint64_t seed = 0;
 };
 struct SsdTinyLevel {
   int64_t rows = 0;
   int64_t cols = 0;
-  std::vector<std::array<float, 2>> wh;  // relative width and height
+  // Width and height as a fraction of the input's: what is a square in pixels stays one. Two
+  // squares, a wide and a tall box a level: 0.07 to 0.6 of the shorter side over the levels.
+  std::vector<std::array<float, 2>> wh;
 };
 struct SsdTiny {
   Graph graph;

@@ -14,6 +14,18 @@ grpc::Status NotFound(const std::string& name) {
 
 }  // namespace
 
+grpc::Status FakeModels::CreateModel(grpc::ServerContext*, const v1::CreateModelRequest* request,
+                                     v1::Model* response) {
+  last_create = *request;
+  if (!create_errors.empty()) {
+    const FakeError error = create_errors.front();
+    create_errors.pop_front();
+    return MakeStatus(error);
+  }
+  *response = model;
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeModels::RollbackAlias(grpc::ServerContext*,
                                        const v1::RollbackAliasRequest* request,
                                        v1::Alias* response) {
@@ -115,6 +127,9 @@ bool FakeJobs::AnswerOtherKind(const v1::CreateJobRequest& request, v1::Job& job
   } else if (request.spec().has_compare()) {
     job.set_kind("compare");
     *job.mutable_result()->mutable_comparison() = comparison;
+  } else if (request.spec().has_train() || request.spec().has_fine_tune()) {
+    job.set_kind(request.spec().has_train() ? "train" : "fine_tune");
+    *job.mutable_result()->mutable_training() = training;
   } else {
     return false;
   }

@@ -150,7 +150,12 @@ class FakeModels final : public v1::ModelService::Service {
   std::vector<v1::Evaluation> evaluations;  // newest first
   v1::ModelVersion version;                 // what GetVersion and QuantizeVersion answer
   v1::QuantizeVersionRequest last_quantize;
+  v1::CreateModelRequest last_create;
+  std::deque<FakeError> create_errors;  // what the next CreateModel calls answer instead
 
+  // Answers `model`.
+  grpc::Status CreateModel(grpc::ServerContext*, const v1::CreateModelRequest* request,
+                           v1::Model* response) override;
   grpc::Status GetVersion(grpc::ServerContext*, const v1::GetVersionRequest* request,
                           v1::ModelVersion* response) override;
   grpc::Status QuantizeVersion(grpc::ServerContext*, const v1::QuantizeVersionRequest* request,
@@ -193,6 +198,7 @@ class FakeJobs final : public v1::JobService::Service {
   // What jobs of these kinds find.
   v1::QuantizationResult quantization;
   v1::Comparison comparison;
+  v1::TrainingResult training;
 
   std::vector<v1::CreateJobRequest> Created();
   // The cursors that WatchJob streams began behind.

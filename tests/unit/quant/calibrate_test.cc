@@ -182,6 +182,101 @@ TEST(CalibrateRows, IsOptimalForSmallLayers) {
   EXPECT_GE(better, 30);  // coordinate descent may end in a local minimum
 }
 
+// (Q - Wt) H (Q - Wt)' of one row.
+double ErrorAbout(const std::vector<double>& q, absl::Span<const float> target,
+                  const std::vector<double>& h) {
+  const size_t n = q.size();
+  double error = 0;
+  for (size_t i = 0; i < n; ++i) {
+    for (size_t j = 0; j < n; ++j) {
+      error += (q[i] - static_cast<double>(target[i])) * h[i * n + j] *
+               (q[j] - static_cast<double>(target[j]));
+    }
+  }
+  return error;
+}
+
+// The same sweeps from the nearest codes of the target, by plain loops.
+double SweptFromNearest(absl::Span<const float> target, const std::vector<double>& h, int bits) {
+  const size_t n = target.size();
+  const int magnitudes = MagnitudeCount(bits, CodeBook::kFull);
+  Histogram histogram;
+  histogram.Add(target);
+  const int s0 = ExactExponent(histogram, magnitudes);
+  std::vector<size_t> order(n);
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return h[a * (n + 1)] > h[b * (n + 1)]; });
+  double least = std::numeric_limits<double>::infinity();
+  for (int s = s0 - 1; s <= s0 + 1; ++s) {
+    const auto nearest = [&](double u) {
+      return static_cast<double>(NearestValue(static_cast<float>(u), magnitudes, s));
+    };
+    std::vector<double> q;
+    for (const float w : target) q.push_back(nearest(static_cast<double>(w)));
+    for (int sweep = 0; sweep < 3; ++sweep) {
+      for (const size_t j : order) {
+        double residual = 0;
+        for (size_t i = 0; i < n; ++i) {
+          residual += (static_cast<double>(target[i]) - q[i]) * h[i * n + j];
+        }
+        q[j] = nearest(q[j] + residual / h[j * (n + 1)]);
+      }
+    }
+    least = std::min(least, ErrorAbout(q, target, h));
+  }
+  return least;
+}
+
+// Inputs that go together: a start that lets later columns repair earlier ones ends lower.
+TEST(CalibrateRows, TheNearestPlaneIsABetterStartThanTheNearestCodes) {
+  for (const int bits : {2, 3, 4}) {
+    SCOPED_TRACE(bits);
+    const Layer layer = MakeLayer(48, 64, 77);
+    CalibrateOptions options;
+    options.bits = bits;
+    options.keep_target = true;
+    const auto rows = CalibrateRows(layer.weights, layer.gram, layer.power, options);
+    ASSERT_TRUE(rows.ok()) << rows.status();
+    std::vector<double> h = layer.gram.h;
+    double trace = 0;
+    for (size_t j = 0; j < 64; ++j) trace += h[65 * j];
+    for (size_t j = 0; j < 64; ++j) h[65 * j] += options.damping * trace / 64;
+    double ours = 0;
+    double swept = 0;
+    for (size_t r = 0; r < 48; ++r) {
+      const auto target = absl::MakeConstSpan(rows->target).subspan(64 * r, 64);
+      std::vector<double> q;
+      for (size_t j = 0; j < 64; ++j) {
+        q.push_back(static_cast<double>(ValueOf(*rows, r, rows->codes[64 * r + j], bits)));
+      }
+      ours += ErrorAbout(q, target, h);
+      swept += SweptFromNearest(target, h, bits);
+    }
+    EXPECT_LT(ours, 0.97 * swept);
+  }
+}
+
+// Where no column can repair another, each is rounded alone.
+TEST(CalibrateRows, ColumnsThatGoTogetherInNothingAreRoundedAlone) {
+  Layer layer = MakeLayer(8, 24, 79);
+  for (size_t i = 0; i < 24; ++i) {
+    for (size_t j = 0; j < 24; ++j) {
+      const double own = 1 + static_cast<double>((7 * j) % 24);
+      layer.gram.h[24 * i + j] = layer.gram.g[24 * i + j] = i == j ? own : 0;
+    }
+  }
+  CalibrateOptions options;
+  options.bits = 3;
+  const auto rows = CalibrateRows(layer.weights, layer.gram, {}, options);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  for (size_t i = 0; i < layer.weights.size(); ++i) {
+    const float nearest =
+        NearestValue(layer.weights[i], MagnitudeCount(3, CodeBook::kFull), rows->exponents[i / 24]);
+    EXPECT_EQ(ValueOf(*rows, i / 24, rows->codes[i], 3), nearest) << i;
+  }
+}
+
 TEST(CalibrateRows, ThreadsAndIsaChangeNoBit) {
   const Layer layer = MakeLayer(21, 70, 17);
   CalibrateOptions options;
@@ -253,6 +348,37 @@ TEST(CalibrateRows, DeadRowsAndTinyWeightsComeOutRight) {
     EXPECT_NEAR(ValueOf(*rows, 1, rows->codes[8 + j], 4), layer.weights[8 + j],
                 0.34F * std::fabs(layer.weights[8 + j]) + 1e-31F);
   }
+}
+
+// Who knows what follows the layer says which rows are dead; the weights say nothing then.
+TEST(CalibrateRows, TheCallerSaysWhichRowsAreDead) {
+  Layer layer = MakeLayer(3, 32, 29);
+  for (size_t j = 0; j < 32; ++j) layer.weights[64 + j] *= 1e-14F;
+  CalibrateOptions options;
+  options.bits = 2;
+  const auto by_weights = CalibrateRows(layer.weights, layer.gram, {}, options);
+  const std::vector<uint8_t> dead = {0, 1, 0};
+  options.dead = dead;
+  const auto by_caller = CalibrateRows(layer.weights, layer.gram, {}, options);
+  ASSERT_TRUE(by_weights.ok() && by_caller.ok());
+  EXPECT_EQ(by_weights->dead_rows, 1);
+  EXPECT_EQ(by_caller->dead_rows, 1);
+  const auto is_nearest = [&](const CalibratedRows& rows, size_t r) {
+    const absl::Span<const float> row = absl::MakeConstSpan(layer.weights).subspan(32 * r, 32);
+    Histogram histogram;
+    histogram.Add(row);
+    const int magnitudes = MagnitudeCount(2, CodeBook::kFull);
+    const int exponent = ExactExponent(histogram, magnitudes);
+    std::vector<uint8_t> codes(32);
+    NearestCodes(row, 2, magnitudes, exponent, absl::MakeSpan(codes));
+    return rows.exponents[r] == exponent &&
+           std::equal(codes.begin(), codes.end(),
+                      rows.codes.begin() + static_cast<std::ptrdiff_t>(32 * r));
+  };
+  EXPECT_FALSE(is_nearest(*by_weights, 1));
+  EXPECT_TRUE(is_nearest(*by_caller, 1));
+  EXPECT_TRUE(is_nearest(*by_weights, 2));
+  EXPECT_FALSE(is_nearest(*by_caller, 2));
 }
 
 TEST(CalibrateRows, RefusesWhatIsOutOfRangeAndNamesIt) {

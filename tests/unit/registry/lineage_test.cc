@@ -233,6 +233,36 @@ TEST_F(LineageTest, ACalibratedVersionCameFromItsPicturesButNotFromThoseItWasMea
   EXPECT_THAT(Edges(Of(name)), Contains("faces calibrated_on m/3"));
 }
 
+TEST_F(LineageTest, ATrainedVersionCameFromWhatItWasTrainedAndCalibratedOn) {
+  const std::string job = base::NewId();
+  AddJob(job, "fine_tune", "SUCCEEDED",
+         {base::VersionName("m", 1), base::DatasetName("faces"), base::DatasetName("other")});
+  Do([&](store::Session& session) {
+    return session
+        .Execute("UPDATE jobs SET spec_json = $1 WHERE id = $2",
+                 {std::string(R"({"calibration":{"dataset":"datasets/other"},)"
+                              R"("data":{"dataset":"datasets/faces"}})"),
+                  job})
+        .status();
+  });
+  VersionDraft draft = Draft("m", 1);
+  draft.job = job;
+  Version version = registry_->CreateVersion(draft).value();
+  version.bundle = AddArtifact("trained");
+  version.report_json = R"({"calibration":{"dataset":"datasets/other"},)"
+                        R"("training":{"dataset":"datasets/faces"}})";
+  ASSERT_TRUE(registry_->PublishVersion(version).ok());
+  const std::string name = base::VersionName("m", 3);
+  const auto both = IsSupersetOf(
+      {std::string("faces trained_on m/3"), std::string("other calibrated_on m/3")});
+  EXPECT_THAT(Edges(Of(name)), both);
+  EXPECT_THAT(Edges(Of(name)), Not(Contains("faces calibrated_on m/3")));
+  EXPECT_THAT(Edges(Of(base::DatasetName("faces"))), Contains("faces trained_on m/3"));
+  EXPECT_THAT(Edges(Of(base::DatasetName("other"))), Contains("other calibrated_on m/3"));
+  DropJob(job);
+  EXPECT_THAT(Edges(Of(name)), both);
+}
+
 TEST_F(LineageTest, AVersionWhoseWidthsWereSearchedSaysSo) {
   VersionDraft draft = Draft("m", 1);
   draft.quantization_json = R"({"scheme":"SCHEME_EXACT"})";

@@ -183,6 +183,39 @@ TEST(JobToProto, ComparisonsHaveASpecOfTheirOwnAndLongListsOnlyWithDetails) {
   EXPECT_EQ(brief.compared_size(), 0);
 }
 
+TEST(JobToProto, TrainingsHaveSpecsOfTheirOwnAndLongListsOnlyWithDetails) {
+  jobs::Job job = RunningJob();
+  job.kind = "train";
+  job.spec_json = R"({"version": "models/m/versions/1", "options": {"epochs": 30}})";
+  EXPECT_EQ(Convert(job).spec().train().options().epochs(), 30U);
+  job.kind = "fine_tune";
+  job.state = jobs::JobState::kSucceeded;
+  job.spec_json = R"({"version": "models/m/versions/1", "training": {"rate": 0.003}})";
+  job.result_json =
+      R"({"training": {"version": "models/m/versions/2",
+          "training": {"history": [{"epoch": "1"}], "layers": [{"name": "w"}], "value": 0.5},
+          "evaluation": {"voc": {"classes": [{"label": "a", "curve": [{"recall": 1}]}]}},
+          "report": {"tensors": [{"name": "w"}], "totals": {"tensors": "1"}},
+          "calibration": {"layers": [{"name": "w"}], "activations": {"x": {"scale": 0.5}}}}})";
+  const v1::Job full = Convert(job);
+  EXPECT_DOUBLE_EQ(full.spec().fine_tune().training().rate(), 0.003);
+  const v1::TrainingResult& whole = full.result().training();
+  EXPECT_EQ(whole.training().history_size(), 1);
+  EXPECT_EQ(whole.training().layers_size(), 1);
+  EXPECT_EQ(whole.evaluation().voc().classes(0).curve_size(), 1);
+  EXPECT_EQ(whole.report().tensors_size(), 1);
+  EXPECT_EQ(whole.calibration().activations_size(), 1);
+  const v1::TrainingResult brief = Convert(job, false).result().training();
+  EXPECT_EQ(brief.version(), "models/m/versions/2");
+  EXPECT_DOUBLE_EQ(brief.training().value(), 0.5);
+  EXPECT_EQ(brief.training().history_size(), 0);
+  EXPECT_EQ(brief.training().layers_size(), 0);
+  EXPECT_EQ(brief.evaluation().voc().classes(0).curve_size(), 0);
+  EXPECT_EQ(brief.report().tensors_size(), 0);
+  EXPECT_EQ(brief.calibration().layers_size(), 0);
+  EXPECT_EQ(brief.calibration().activations_size(), 0);
+}
+
 TEST(EventToProto, ReadsEachKind) {
   const auto convert = [](const std::string& json) {
     jobs::Event event;

@@ -208,5 +208,37 @@ TEST(VersionToProto, SaysHowItWasCalibratedOnlyInFull) {
   EXPECT_FALSE(summary.has_calibration());
 }
 
+TEST(VersionToProto, SaysHowItWasTrainedOnlyInFull) {
+  registry::Version version;
+  version.model = "m";
+  version.number = 2;
+  version.job = "01job";
+  version.report_json = R"({"training": {"dataset": "datasets/d", "steps": "180"}})";
+  v1::ModelVersion full;
+  ToProto(version, Detail::kFull, &full);
+  EXPECT_EQ(full.training().dataset(), "datasets/d");
+  EXPECT_EQ(full.training().steps(), 180U);
+  EXPECT_FALSE(full.has_quantization());
+  v1::ModelVersion summary;
+  ToProto(version, Detail::kSummary, &summary);
+  EXPECT_FALSE(summary.has_training());
+}
+
+TEST(DetectResponseToProto, NamesACheckpointByItsJob) {
+  serving::DetectResponse response;
+  response.model = "m";
+  response.version = 3;
+  response.bundle = std::string(64, 'a');
+  v1::DetectResponse out;
+  ToProto(response, &out);
+  EXPECT_EQ(out.model_version(), "models/m/versions/3");
+  EXPECT_EQ(out.checkpoint(), "");
+  response.version = 0;
+  response.job = "01job";
+  ToProto(response, &out);
+  EXPECT_EQ(out.model_version(), "models/m/aliases/job-01job");
+  EXPECT_EQ(out.checkpoint(), "artifacts/" + response.bundle);
+}
+
 }  // namespace
 }  // namespace lbw::rpc

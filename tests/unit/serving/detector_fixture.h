@@ -164,6 +164,16 @@ class DetectorTest : public ::testing::Test {
     registry_.Put(version);
   }
 
+  // The newest checkpoint of a job that trains the model.
+  void PutCheckpoint(const std::string& model, const std::string& job, const std::string& bundle) {
+    registry::Version version;
+    version.model = model;
+    version.job = job;
+    version.state = registry::VersionState::kReady;
+    version.bundle = bundle;
+    registry_.Put(version);
+  }
+
   // Made at the first use, so that a test can set limits_ first.
   Detector& detector() {
     if (detector_ == nullptr) {
@@ -186,6 +196,17 @@ class DetectorTest : public ::testing::Test {
     request.images = std::move(images);
     request.options = std::move(options);
     request.cancel = pending->Token(deadline);
+    detector().Detect(std::move(request),
+                      [raw = pending.get()](auto result) { raw->Answer(std::move(result)); });
+    return pending;
+  }
+
+  std::unique_ptr<Pending> StartRedAtJob(const std::string& model, const std::string& job) {
+    auto pending = std::make_unique<Pending>();
+    DetectRequest request;
+    request.model = {model, std::nullopt, "job-" + job};
+    request.images = {Png(4, 4, {255, 0, 0})};
+    request.cancel = pending->Token(absl::InfiniteFuture());
     detector().Detect(std::move(request),
                       [raw = pending.get()](auto result) { raw->Answer(std::move(result)); });
     return pending;

@@ -136,6 +136,57 @@ TEST_F(DetectorTest, AVersionDeletedBetweenResolvingAndLoadingIsNotFound) {
   EXPECT_EQ(call->Get().status().code(), absl::StatusCode::kNotFound);
 }
 
+// A running job's checkpoints are served under its name: each is loaded once, a newer one takes the
+// place of the older, whose calls finish.
+TEST_F(DetectorTest, ANewerCheckpointTakesTheOldersPlace) {
+  artifacts_.Put("step 1", ClassifierBundle(0));
+  artifacts_.Put("step 2", ClassifierBundle(0));
+  PutCheckpoint("colours", "j", "step 1");
+  ASSERT_TRUE(StartRed()->Get().ok());  // version 1 of the same model
+  const auto first = StartRedAtJob("colours", "j");
+  ASSERT_TRUE(first->Get().ok()) << first->Get().status();
+  EXPECT_EQ(first->Get()->job, "j");
+  EXPECT_EQ(first->Get()->version, 0);
+  EXPECT_EQ(first->Get()->bundle, "step 1");
+  EXPECT_EQ(StartRedAtJob("colours", "j")->Get()->bundle, "step 1");
+  EXPECT_EQ(observer_.seen().loads, 2);
+
+  probe_.run_door.Close();
+  const auto older = StartRedAtJob("colours", "j");
+  probe_.run_door.AwaitArrivals(4);
+  PutCheckpoint("colours", "j", "step 2");
+  const auto newer = StartRedAtJob("colours", "j");
+  probe_.run_door.Open();
+  EXPECT_EQ(older->Get()->bundle, "step 1");
+  EXPECT_EQ(newer->Get()->bundle, "step 2");
+  EXPECT_EQ(observer_.seen().loads, 3);
+  const std::vector<LoadedInfo> loaded = detector().Loaded();
+  ASSERT_EQ(loaded.size(), 2U);
+  EXPECT_EQ(loaded[0].job, "j");
+  EXPECT_EQ(loaded[0].version, 0);
+  EXPECT_EQ(loaded[1].job, "");
+  EXPECT_EQ(loaded[1].version, 1);
+}
+
+TEST_F(DetectorTest, ACheckpointIsForgottenOnceItsJobHasNone) {
+  PutCheckpoint("colours", "j", "colours");
+  ASSERT_TRUE(StartRedAtJob("colours", "j")->Get().ok());
+  EXPECT_EQ(detector().Loaded().size(), 1U);
+  registry_.Erase("colours", 0);
+  EXPECT_EQ(StartRedAtJob("colours", "j")->Get().status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(detector().Loaded(), IsEmpty());
+}
+
+TEST_F(DetectorTest, ACheckpointThatWasReplacedBeforeItWasLoadedMayBeAskedForAgain) {
+  PutCheckpoint("colours", "j", "no such bundle");
+  const auto call = StartRedAtJob("colours", "j");
+  const absl::Status status = call->Get().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_EQ(base::GetErrorDetails(status).reason, "BLOB_GONE");
+  PutCheckpoint("colours", "j", "colours");
+  EXPECT_TRUE(StartRedAtJob("colours", "j")->Get().ok());
+}
+
 TEST_F(DetectorTest, ADrainFinishesWhatItHasAndRefusesWhatComes) {
   probe_.run_door.Close();
   const auto running = StartRed();

@@ -79,6 +79,12 @@ class FakeRegistry final : public registry::Registry {
     door.Pass();
     return GetVersion(ref.model, ref.version.value_or(1));
   }
+  // The checkpoint that Put was told of as version 0, with its job.
+  absl::StatusOr<Version> ResolveCheckpoint(std::string_view model, std::string_view job) override {
+    LBW_ASSIGN_OR_RETURN(const Version version, GetVersion(model, 0));
+    if (version.job == job) return version;
+    return base::Error(absl::StatusCode::kNotFound, base::reason::kNotFound, "another job");
+  }
   absl::StatusOr<Version> GetVersion(std::string_view model, int64_t number) override
       ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);

@@ -34,6 +34,19 @@ TEST(Gauges, TellsChangesAndTakesAwayWhatIsGone) {
   EXPECT_EQ(seen.queues.at({"b", 1}), 0U);
 }
 
+TEST(Gauges, CheckpointsOfAModelsJobsAreCountedTogether) {
+  FakeObserver observer;
+  Gauges gauges(&observer);
+  LoadedInfo first = Info("a", 100, 2);
+  first.version = 0;
+  first.job = "j";
+  LoadedInfo second = first;
+  second.job = "k";
+  gauges.Report(std::vector<LoadedInfo>{first, second});
+  EXPECT_EQ(observer.seen().queues.at({"a", 0}), 4U);
+  EXPECT_EQ(observer.seen().loaded, 2U);
+}
+
 TEST(Gauges, NeedsNoObserver) {
   Gauges gauges(nullptr);
   gauges.Report(std::vector<LoadedInfo>{Info("a", 100, 2)});

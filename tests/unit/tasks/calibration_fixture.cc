@@ -189,21 +189,23 @@ Rows InputRows(const graph::Node& node, const base::Shape& weight, const base::T
 
 double RelativeError(const std::vector<std::vector<base::Tensor>>& reference,
                      const std::vector<std::vector<base::Tensor>>& other) {
+  const auto pictures = static_cast<double>(reference.size());
   double total = 0;
   for (size_t v = 0; v < reference[0].size(); ++v) {
-    double error = 0, sum = 0, squares = 0, count = 0;
-    for (size_t p = 0; p < reference.size(); ++p) {
-      const auto a = reference[p][v].as<float>();
-      const auto b = other[p][v].as<float>();
-      for (size_t i = 0; i < a.size(); ++i) {
-        const auto x = static_cast<double>(a[i]);
-        error += (x - static_cast<double>(b[i])) * (x - static_cast<double>(b[i]));
-        sum += x;
-        squares += x * x;
-        ++count;
+    double error = 0, variance = 0;
+    for (size_t i = 0; i < reference[0][v].as<float>().size(); ++i) {
+      const auto at = [&](const auto& of, size_t p) {
+        return static_cast<double>(of[p][v].template as<float>()[i]);
+      };
+      double mean = 0;
+      for (size_t p = 0; p < reference.size(); ++p) mean += at(reference, p) / pictures;
+      for (size_t p = 0; p < reference.size(); ++p) {
+        const double x = at(reference, p);
+        error += (x - at(other, p)) * (x - at(other, p)) / pictures;
+        variance += (x - mean) * (x - mean) / (pictures - 1);
       }
     }
-    total += error / (squares - sum * sum / count);
+    total += error / variance;
   }
   return total / static_cast<double>(reference[0].size());
 }

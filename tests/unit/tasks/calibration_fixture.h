@@ -82,7 +82,8 @@ using Rows = std::vector<std::vector<std::vector<double>>>;
 Rows InputRows(const graph::Node& node, const base::Shape& weight, const base::Tensor& input,
                const base::Shape& output);
 
-// Of the head's values: squared difference over variance.
+// Of the head's values: mean squared difference over the mean variance of an element from picture
+// to picture. Two pictures at least.
 double RelativeError(const std::vector<std::vector<base::Tensor>>& reference,
                      const std::vector<std::vector<base::Tensor>>& other);
 

@@ -99,7 +99,7 @@ TEST(EstimateQuantization, ActivationsThatAreKeptAreBounded) {
   const auto estimate = EstimateQuantization(input);
   ASSERT_TRUE(estimate.ok()) << estimate.status();
   constexpr uint64_t kPictures = uint64_t{4'000'000} * 3 * 8 * 8 * 4;
-  constexpr uint64_t kLayer = 24 * 256 * 256 + 9 * 256 * 10;
+  constexpr uint64_t kLayer = 24 * 256 * 256 + 9 * 256 * 10 + (1U << 18);  // and sums of outputs
   EXPECT_LE(estimate->memory_bytes, kPictures + kLayer + 1'500'000'000U + (300U << 20));
 }
 
@@ -127,6 +127,55 @@ TEST(EstimateQuantization, ALayerBeyondTheLimitHasNoSums) {
   ASSERT_TRUE(estimate.ok()) << estimate.status();
   EXPECT_LT(estimate->memory_bytes, uint64_t{1} << 30);
   EXPECT_LT(estimate->duration, absl::Seconds(60));
+}
+
+TEST(EstimateTraining, CountsPassesOfTheNetworkByHand) {
+  const model::Model model = SmallModel();
+  TrainingEstimateInput input;
+  input.model = &model;
+  input.bundle_bytes = 1'000'000;
+  input.batch = 16;
+  input.steps = 100;
+  input.threads = 2;
+  input.loader_threads = 64;
+  constexpr double kMacs = 4 * 8 * 8 * 27 + 256 * 10;
+  // So small a network waits for its pictures.
+  const auto waiting = EstimateTraining(input);
+  ASSERT_TRUE(waiting.ok()) << waiting.status();
+  EXPECT_NEAR(absl::ToDoubleSeconds(waiting->duration), 1'600 * 8e-3 / 64, 1e-6);
+  EXPECT_GE(waiting->memory_bytes, 8'000'000U + (300U << 20));
+  EXPECT_THAT(waiting->basis, HasSubstr("from 3 times"));
+  EXPECT_THAT(waiting->basis, HasSubstr("100 steps of 16 pictures"));
+  input.evaluations = 5;
+  input.evaluated = 20;
+  const auto evaluated = EstimateTraining(input);
+  ASSERT_TRUE(evaluated.ok()) << evaluated.status();
+  EXPECT_NEAR(absl::ToDoubleSeconds(evaluated->duration - waiting->duration),
+              5 * 20 * 2 * (kMacs / 50e9 + 8e-3), 1e-6);
+  input.teacher = true;
+  EXPECT_THAT(EstimateTraining(input)->basis, HasSubstr("from 4 times"));
+}
+
+TEST(EstimateTraining, ItsCalibrationComesOnTop) {
+  const model::Model model = SmallModel();
+  TrainingEstimateInput input;
+  input.model = &model;
+  input.steps = 1;
+  const auto without = EstimateTraining(input);
+  ASSERT_TRUE(without.ok()) << without.status();
+  QuantizeEstimateInput calibration;
+  calibration.model = &model;
+  calibration.pictures = 64;
+  calibration.positions = 400;
+  const auto alone = EstimateQuantization(calibration);
+  ASSERT_TRUE(alone.ok()) << alone.status();
+  calibration.model = nullptr;
+  input.calibration = calibration;
+  const auto both = EstimateTraining(input);
+  ASSERT_TRUE(both.ok()) << both.status();
+  EXPECT_EQ(both->duration, without->duration + alone->duration);
+  EXPECT_GE(both->memory_bytes, alone->memory_bytes);
+  EXPECT_THAT(both->basis, HasSubstr("calibration"));
 }
 
 }  // namespace

@@ -43,6 +43,7 @@ class LayerSolveTest : public ::testing::Test {
     const auto& stored = std::get<base::Tensor>(model.constants.find(weight)->second);
     std::optional<LayerSums> sums;
     if (!layer.uses.empty()) sums = walk->Sums({}).value();
+    if (sums) power_ = sums->output_power;
     auto solved = SolveLayer(layer, stored, sums ? &*sums : nullptr, choice, 2);
     ASSERT_TRUE(solved.ok()) << solved.status();
     solved_ = *std::move(solved);
@@ -93,6 +94,7 @@ class LayerSolveTest : public ::testing::Test {
 
   Bench bench_;
   std::vector<Picture> pictures_ = RandomPictures(6, kSize, 11);
+  std::vector<double> power_;  // of the layer's rows
   SolvedLayer solved_;
   graph::Constants constants_;
   Placed placed_;
@@ -298,6 +300,45 @@ TEST_F(LayerSolveTest, DeadRowsAndTinyWeightsAreDefined) {
   for (size_t i = 27; i < 54; ++i) EXPECT_LE(std::fabs(made[i]), 1e-29F);
   EXPECT_TRUE(std::isfinite(solved_.figures.error));
   ExpectMended(model, "c");
+}
+
+// What a normalization takes to nothing is dead, whatever its weights are; what it makes large is
+// not.
+TEST_F(LayerSolveTest, JudgesDeadRowsBehindTheNormalization) {
+  NetMaker net;
+  net.Node("Conv", "c", {"image", net.Constant("w", {4, 3, 3, 3})}, {{"pads", kPads}});
+  net.Norm("n", "c", 4);
+  net.Constant("n.gamma", {4}, std::vector<float>{1, 0, 1e-13F, 1e6F});
+  net.Constant("n.var", {4}, std::vector<float>{1, 1, 1, 0});
+  model::Model model = net.Finish({"n"});
+  auto& weights = std::get<base::Tensor>(model.constants.find("w")->second);
+  const absl::Span<float> values = weights.mutable_as<float>();
+  for (size_t i = 3 * 27; i < values.size(); ++i) values[i] *= 1e-14F;
+  const auto is_nearest = [&](size_t row) {
+    quant::TensorOptions options;
+    options.bits = 3;
+    const std::vector<float> nearest =
+        quant::Dequantize(quant::QuantizeTensor(weights.view(), options)->tensor);
+    const std::vector<float> made = quant::Dequantize(solved_.tensor);
+    return std::equal(made.begin() + static_cast<std::ptrdiff_t>(27 * row),
+                      made.begin() + static_cast<std::ptrdiff_t>(27 * (row + 1)),
+                      nearest.begin() + static_cast<std::ptrdiff_t>(27 * row));
+  };
+  Replace(model, "w");
+  EXPECT_EQ(solved_.figures.dead_rows, 2);
+  EXPECT_DOUBLE_EQ(solved_.figures.output_power, power_[0] + power_[3]);
+  EXPECT_FALSE(is_nearest(0));
+  EXPECT_TRUE(is_nearest(1));
+  EXPECT_TRUE(is_nearest(2));
+  EXPECT_FALSE(is_nearest(3));
+  EXPECT_LT(solved_.figures.error, solved_.figures.nearest_error);
+  Replace(model, "w", [](LayerChoice& c) { c.tensor.scheme = quant::Scheme::kThreshold; });
+  EXPECT_EQ(solved_.figures.dead_rows, 2);
+  EXPECT_DOUBLE_EQ(solved_.figures.output_power, power_[0] + power_[3]);
+  // Somebody else sees the rows too.
+  model.graph.outputs.push_back({"c", base::DType::kF32, {}});
+  Replace(model, "w");
+  EXPECT_EQ(solved_.figures.dead_rows, 0);
 }
 
 // H is nothing: nearest codes, and a bias that carries the whole constant.

@@ -404,7 +404,7 @@ TEST_F(OddWalkTest, ALayerBeyondItsMemoryIsProjectedAndItsBiasMended) {
   const auto walk = bench_.Walk(model, pictures_, options);
   EXPECT_THAT(walk->layers()[0].limited, IsEmpty());
   EXPECT_THAT(walk->layers()[1].limited, HasSubstr("columns=36"));
-  EXPECT_THAT(walk->layers()[1].limited, HasSubstr("limit=31103 bytes"));
+  EXPECT_THAT(walk->layers()[1].limited, HasSubstr("limit=33695 bytes"));
   EXPECT_THAT(walk->layers()[1].uses, SizeIs(1));
   const auto made = CalibrateNetwork(
       *walk, model, ChooseLayers(model, walk->layers(), ChoicesAt(2)).value(), {}, 2, {});
@@ -434,10 +434,10 @@ TEST_F(OddWalkTest, ALayerBeyondItsMemoryIsProjectedAndItsBiasMended) {
 }
 
 TEST(FitsLayer, CountsEveryGroupAndOverflowsNowhere) {
-  EXPECT_TRUE(FitsLayer(1, 13'377, kMaxLayerBytes));
-  EXPECT_FALSE(FitsLayer(1, 13'378, kMaxLayerBytes));
-  EXPECT_TRUE(FitsLayer(2, 100, 2 * 24 * 100 * 100));
-  EXPECT_FALSE(FitsLayer(2, 100, 2 * 24 * 100 * 100 - 1));
+  EXPECT_TRUE(FitsLayer(1, 12'852, kMaxLayerBytes));
+  EXPECT_FALSE(FitsLayer(1, 12'853, kMaxLayerBytes));
+  EXPECT_TRUE(FitsLayer(2, 100, 2 * 26 * 100 * 100));
+  EXPECT_FALSE(FitsLayer(2, 100, 2 * 26 * 100 * 100 - 1));
   EXPECT_FALSE(FitsLayer(1, std::numeric_limits<int64_t>::max(), kMaxLayerBytes));
 }
 

@@ -63,6 +63,18 @@ TEST(PlanWeights, LayersWhoseRuleSaysTheirBitsAreNotChosenFor) {
   EXPECT_EQ(PlanWeights(Outline(), options, {})->chosen, 0U);
 }
 
+TEST(PlanWeights, CountsTheLayersWhoseCodesCanBeTrained) {
+  model::QuantizeOptions options;
+  EXPECT_EQ(PlanWeights(Outline(), options, {})->trainable, 2U);
+  options.rules.resize(1);
+  options.rules[0].match = "@first";
+  options.rules[0].granularity = quant::Granularity::kTensor;
+  EXPECT_EQ(PlanWeights(Outline(), options, {})->trainable, 1U);
+  options.rules.clear();
+  options.tensor.scheme = quant::Scheme::kThreshold;
+  EXPECT_EQ(PlanWeights(Outline(), options, {})->trainable, 0U);
+}
+
 TEST(PlanWeights, OptionsThatFitNoWeightNameIt) {
   model::QuantizeOptions options;
   options.rules.resize(1);

@@ -98,7 +98,8 @@ TEST_F(WidthSearchTest, SensitivityIsWhatALayerAloneDoesToTheOutputs) {
     EXPECT_NEAR(layer.widths[1].error, made->output_error, 1e-3 * made->output_error + 1e-6)
         << layer.name;
     EXPECT_GT(layer.widths[0].error, layer.widths[2].error) << layer.name;
-    EXPECT_GE(layer.widths[2].error, layer.widths[4].error) << layer.name;
+    // Above 4 bits the grid gains small values alone.
+    EXPECT_GE(layer.widths[2].error, 0.98 * layer.widths[4].error) << layer.name;
   }
 }
 
