@@ -67,8 +67,7 @@ class DatabaseRegistry final : public Registry {
     return ResolveBy(ResolveFloatNumber, ref);
   }
   absl::StatusOr<Version> ResolveCheckpoint(std::string_view model, std::string_view job) override {
-    return Ask<Version>(
-        [&](Session& session) { return CheckpointVersion(session, model, job); });
+    return Ask<Version>([&](Session& session) { return CheckpointVersion(session, model, job); });
   }
 
   absl::StatusOr<Alias> SetAlias(std::string_view model, std::string_view alias, int64_t version,

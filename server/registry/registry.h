@@ -187,8 +187,8 @@ class Registry {
   virtual absl::Status DeleteModel(std::string_view model, Force force) = 0;
 
   // The newest checkpoint of a job that trains the model and has not ended, as what is served by
-  // "models/M/aliases/job-ID": number 0, `job`, `bundle` the checkpoint's blob; no row stands behind
-  // it. Errors: kNotFound - no such job, or it trains another model; kFailedPrecondition,
+  // "models/M/aliases/job-ID": number 0, `job`, `bundle` the checkpoint's blob; no row stands
+  // behind it. Errors: kNotFound - no such job, or it trains another model; kFailedPrecondition,
   // WRONG_STATE - it trains nothing, has ended (names the version that it made) or has no
   // checkpoint yet.
   virtual absl::StatusOr<Version> ResolveCheckpoint(std::string_view model,

@@ -10,9 +10,12 @@
 namespace lbw::tasks {
 
 absl::StatusOr<std::vector<size_t>> DrawPictures(const dataset::Pack& pack,
-                                                 const std::string& split, uint64_t seed) {
-  LBW_ASSIGN_OR_RETURN(std::vector<size_t> order, pack.PicturesOf(split));
-  base::Random random(seed);
+                                                 const PictureDraw& draw) {
+  std::vector<size_t> order = draw.among;
+  if (order.empty()) {
+    LBW_ASSIGN_OR_RETURN(order, pack.PicturesOf(draw.split));
+  }
+  base::Random random(draw.seed);
   for (size_t i = 0; i + 1 < order.size(); ++i) {
     std::swap(order[i], order[i + random.Below(order.size() - i)]);
   }
@@ -37,7 +40,7 @@ absl::Status CheckPictureBytes(uint64_t count, const detect::InputSpec& input) {
 absl::StatusOr<CalibrationPictures> ReadCalibrationPictures(
     const dataset::Pack& pack, const PictureDraw& draw, const detect::InputSpec& input, int threads,
     const std::function<absl::Status()>& keep_going) {
-  LBW_ASSIGN_OR_RETURN(const std::vector<size_t> order, DrawPictures(pack, draw.split, draw.seed));
+  LBW_ASSIGN_OR_RETURN(const std::vector<size_t> order, DrawPictures(pack, draw));
   CalibrationPictures pictures;
   const auto want = static_cast<size_t>(draw.count);
   LBW_RETURN_IF_ERROR(CheckPictureBytes(std::min(want, order.size()), input));

@@ -22,6 +22,8 @@ struct PictureDraw {
   std::string split;  // "": all
   int64_t count = 64;
   uint64_t seed = 0;
+  std::vector<size_t> among =
+      {};  // indices into the pack, rising; where there are some, of them alone
 };
 
 struct CalibrationPictures {
@@ -31,9 +33,9 @@ struct CalibrationPictures {
   std::vector<std::pair<size_t, absl::Status>> failed;
 };
 
-// Indices of the split in the order in which they are drawn.
+// Indices in the order in which they are drawn.
 absl::StatusOr<std::vector<size_t>> DrawPictures(const dataset::Pack& pack,
-                                                 const std::string& split, uint64_t seed);
+                                                 const PictureDraw& draw);
 
 // Whether so many inputs may lie in memory. Errors: kInvalidArgument, BAD_ARGUMENT - names count,
 // bytes a picture and limit.

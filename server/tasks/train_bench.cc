@@ -52,9 +52,13 @@ absl::Status TrainBench::OpenPacks() {
   LBW_ASSIGN_OR_RETURN(const std::string bundle, TextOf(inputs, "bundle"));
   LBW_ASSIGN_OR_RETURN(pack_sha256_, TextOf(inputs, "pack"));
   LBW_ASSIGN_OR_RETURN(eval_sha256_, TextOf(inputs, "eval_pack"));
+  LBW_ASSIGN_OR_RETURN(calibration_sha256_, TextOf(inputs, "calibration_pack"));
   LBW_ASSIGN_OR_RETURN(const auto reader, context_.blobs->Open(bundle));
   LBW_ASSIGN_OR_RETURN(float_, model::ReadBundle(*reader));
   LBW_ASSIGN_OR_RETURN(pack_, OpenPack(*context_.blobs, pack_sha256_));
+  if (on_grid()) {
+    LBW_ASSIGN_OR_RETURN(calibration_pack_, OpenPack(*context_.blobs, calibration_sha256_));
+  }
   if (spec_.evaluate.skip) return absl::OkStatus();
   LBW_ASSIGN_OR_RETURN(eval_pack_, OpenPack(*context_.blobs, eval_sha256_));
   LBW_ASSIGN_OR_RETURN(measure_, Measure::Open(*eval_pack_, spec_.evaluate, float_.spec, {}));
@@ -157,17 +161,21 @@ absl::Status TrainBench::Open() {
   return OpenBatches();
 }
 
+// Of the pictures that are trained on where it is the same split: others may be evaluated on.
 absl::Status TrainBench::ReadCalibrationPictures() {
   const CalibrationAsked& asked = spec_.fine_tune->calibration;
+  PictureDraw draw{asked.split, asked.count, asked.seed, {}};
+  const bool same = calibration_sha256_ == pack_sha256_ && asked.split == spec_.data.split;
+  if (same) draw.among = pictures_;
   steps_.Begin(asked.count);
   int64_t done = 0;
-  LBW_ASSIGN_OR_RETURN(
-      calibration_, tasks::ReadCalibrationPictures(*pack_, {asked.split, asked.count, asked.seed},
-                                                   float_.spec.input, spec_.options.threads, [&] {
-                                                     steps_.Reach(done++);
-                                                     Report("read pictures");
-                                                     return Obey();
-                                                   }));
+  LBW_ASSIGN_OR_RETURN(calibration_,
+                       tasks::ReadCalibrationPictures(*calibration_pack_, draw, float_.spec.input,
+                                                      spec_.options.threads, [&] {
+                                                        steps_.Reach(done++);
+                                                        Report("read pictures");
+                                                        return Obey();
+                                                      }));
   return absl::OkStatus();
 }
 

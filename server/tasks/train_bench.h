@@ -95,8 +95,8 @@ class TrainBench {
   engine::ExecutorFactory& engine_;
   TrainJobSpec spec_;
   model::Model float_;
-  std::string pack_sha256_, eval_sha256_;
-  std::unique_ptr<dataset::Pack> pack_, eval_pack_;
+  std::string pack_sha256_, eval_sha256_, calibration_sha256_;
+  std::unique_ptr<dataset::Pack> pack_, eval_pack_, calibration_pack_;
   std::vector<size_t> pictures_;      // trained on
   std::vector<int32_t> to_model_;     // the dataset's class -> the model's; -1: none
   std::unique_ptr<Measure> measure_;  // nullptr: nothing is evaluated on

@@ -176,7 +176,7 @@ absl::StatusOr<Json> TrainBench::ResultJson(const model::Model& chosen) {
   training["report"] = ReportJson(plan.reports);
   Json calibration;
   calibration["dataset"] = base::DatasetName(asked.calibration.dataset);
-  calibration["pack_artifact"] = base::ArtifactName(pack_sha256_);
+  calibration["pack_artifact"] = base::ArtifactName(calibration_sha256_);
   calibration["split"] = asked.calibration.split;
   calibration["seed"] = base::StrCat(asked.calibration.seed);
   calibration["pictures"] = calibration_.inputs.size();

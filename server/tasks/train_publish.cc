@@ -76,6 +76,10 @@ absl::StatusOr<std::string> PrepareTrain(const jobs::Job& job, registry::Registr
   if (!spec.evaluate.skip) {
     LBW_ASSIGN_OR_RETURN(inputs["eval_pack"], PackOf(datasets, spec.evaluate.dataset));
   }
+  if (spec.fine_tune.has_value()) {
+    LBW_ASSIGN_OR_RETURN(inputs["calibration_pack"],
+                         PackOf(datasets, spec.fine_tune->calibration.dataset));
+  }
   return Dump(inputs);
 }
 

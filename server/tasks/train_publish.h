@@ -13,7 +13,8 @@
 
 namespace lbw::tasks {
 
-// {"bundle", "pack", "eval_pack"}, digests; the last is left out where nothing is evaluated on.
+// {"bundle", "pack", "eval_pack", "calibration_pack"}, digests; those that are not needed are left
+// out.
 // Errors: kNotFound, kFailedPrecondition.
 absl::StatusOr<std::string> PrepareTrain(const jobs::Job& job, registry::Registry& registry,
                                          registry::Datasets& datasets);

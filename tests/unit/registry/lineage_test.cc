@@ -253,8 +253,8 @@ TEST_F(LineageTest, ATrainedVersionCameFromWhatItWasTrainedAndCalibratedOn) {
                         R"("training":{"dataset":"datasets/faces"}})";
   ASSERT_TRUE(registry_->PublishVersion(version).ok());
   const std::string name = base::VersionName("m", 3);
-  const auto both = IsSupersetOf(
-      {std::string("faces trained_on m/3"), std::string("other calibrated_on m/3")});
+  const auto both =
+      IsSupersetOf({std::string("faces trained_on m/3"), std::string("other calibrated_on m/3")});
   EXPECT_THAT(Edges(Of(name)), both);
   EXPECT_THAT(Edges(Of(name)), Not(Contains("faces calibrated_on m/3")));
   EXPECT_THAT(Edges(Of(base::DatasetName("faces"))), Contains("faces trained_on m/3"));

@@ -33,23 +33,23 @@ class CalibrationPicturesTest : public ::testing::Test {
 
 TEST_F(CalibrationPicturesTest, DrawsByTheSeedFromTheSplitAlone) {
   const dataset::Pack pack = Open();
-  const auto one = DrawPictures(pack, "train", 1).value();
+  const auto one = DrawPictures(pack, {"train", 8, 1}).value();
   EXPECT_THAT(one, UnorderedElementsAre(0, 1, 2, 3, 4));
-  EXPECT_EQ(DrawPictures(pack, "train", 1).value(), one);
+  EXPECT_EQ(DrawPictures(pack, {"train", 8, 1}).value(), one);
   bool differs = false;
   for (uint64_t seed = 2; seed < 6; ++seed) {
-    differs = differs || DrawPictures(pack, "train", seed).value() != one;
+    differs = differs || DrawPictures(pack, {"train", 8, seed}).value() != one;
   }
   EXPECT_TRUE(differs);
-  EXPECT_THAT(DrawPictures(pack, "val", 1).value(), UnorderedElementsAre(5, 6, 7));
-  EXPECT_THAT(DrawPictures(pack, "", 1).value(), SizeIs(8));
-  EXPECT_FALSE(DrawPictures(pack, "nowhere", 1).ok());
+  EXPECT_THAT(DrawPictures(pack, {"val", 8, 1}).value(), UnorderedElementsAre(5, 6, 7));
+  EXPECT_THAT(DrawPictures(pack, {"", 8, 1}).value(), SizeIs(8));
+  EXPECT_FALSE(DrawPictures(pack, {"nowhere", 8, 1}).ok());
 }
 
 // Fewer pictures are the first of more, whatever the threads.
 TEST_F(CalibrationPicturesTest, ReadsTheFirstOfTheDraw) {
   const dataset::Pack pack = Open();
-  const auto order = DrawPictures(pack, "", 9).value();
+  const auto order = DrawPictures(pack, {"", 8, 9}).value();
   const auto all = ReadCalibrationPictures(pack, {"", 8, 9}, input_, 1, {}).value();
   EXPECT_EQ(all.indices, order);
   EXPECT_THAT(all.failed, IsEmpty());

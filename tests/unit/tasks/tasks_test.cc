@@ -240,8 +240,8 @@ TEST_F(KindsTest, QuantizationsAndComparisonsAreDispatched) {
 }
 
 TEST_F(KindsTest, KnowsItsNamesAndNoOthers) {
-  EXPECT_THAT(kinds_->names(), ElementsAre("evaluate", "check_dataset", "quantize", "compare", "train",
-                                           "fine_tune"));
+  EXPECT_THAT(kinds_->names(), ElementsAre("evaluate", "check_dataset", "quantize", "compare",
+                                           "train", "fine_tune"));
   jobs::Job job;
   job.kind = "dream";
   EXPECT_EQ(kinds_->Prepare(job).status().code(), absl::StatusCode::kInvalidArgument);

@@ -64,6 +64,7 @@ class TrainJobTest : public ::testing::Test {
     inputs["bundle"] = rig_.rig.AddBundle(rig_.model);
     inputs["pack"] = rig_.rig.AddPack(rig_.set.dataset, rig_.set.pictures);
     inputs["eval_pack"] = inputs["pack"];
+    inputs["calibration_pack"] = inputs["pack"];
     return {spec.dump(), inputs.dump()};
   }
   static std::string_view KindOf(const Json& spec) {
@@ -239,6 +240,17 @@ TEST_F(TrainJobTest, DatasetsThatDoNotFitAreRefused) {
   EXPECT_THAT(std::string(Fails(spec).message()), HasSubstr("test"));
   rig_.set.dataset.classes = {"red", "green", "violet"};
   EXPECT_THAT(std::string(Fails(TrainJson()).message()), HasSubstr("violet"));
+}
+
+// Pictures that are evaluated on are not calibrated on either, though both are of one split.
+TEST_F(TrainJobTest, CalibratesOnThePicturesThatItTrainsOn) {
+  Json spec = FineTuneJson(4);
+  spec["data"]["split"] = "";
+  spec["calibration"]["split"] = "";
+  spec["calibration"]["count"] = 100;
+  const Json result = Result(spec);
+  EXPECT_EQ(result["training"]["training"]["pictures"], "12");
+  EXPECT_EQ(result["training"]["calibration"]["pictures"], 12);
 }
 
 TEST_F(TrainJobTest, CudaIsRefusedWhereThereIsNone) {

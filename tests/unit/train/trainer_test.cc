@@ -5,6 +5,8 @@
 
 #include <cmath>
 #include <cstring>
+#include <fstream>
+#include <functional>
 #include <limits>
 #include <string>
 #include <utility>
@@ -14,6 +16,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "model/build_model.h"
+#include "nlohmann/json.hpp"
 #include "quant/quantize.h"
 
 namespace lbw::train {
@@ -160,6 +163,36 @@ TEST(Trainer, LossFallsOnTheGrid) {
   const double first = MeanLoss(*trainer, 10, 1);
   MeanLoss(*trainer, 40, 100);
   EXPECT_LT(MeanLoss(*trainer, 10, 1), first);
+}
+
+// Fifty seeded steps on the CPU, in float and then on the grid. The tolerance is that of sums in
+// another order (other instruction sets, threads and versions of LibTorch), which grows from step
+// to step; a change of a loss, a schedule or a step shows as tens of percent within a few steps.
+std::vector<double> LossesOf(Trainer& trainer) {
+  std::vector<double> losses;
+  for (uint64_t i = 0; i < 50; ++i) {
+    const auto facts = StepOn(trainer, 1'000 + i);
+    EXPECT_TRUE(facts.ok()) << facts.status();
+    losses.push_back(facts.ok() ? facts->losses.at("loss") : 0.0);
+  }
+  return losses;
+}
+
+void ExpectGolden(const std::string& key, const std::vector<double>& losses) {
+  std::ifstream file(std::string(LBW_SOURCE_DIR) + "/tests/golden/train_losses.json");
+  ASSERT_TRUE(file.good());
+  const auto golden = nlohmann::json::parse(file).at(key).get<std::vector<double>>();
+  ASSERT_EQ(golden.size(), losses.size()) << nlohmann::json(losses).dump();
+  for (size_t i = 0; i < losses.size(); ++i) {
+    EXPECT_NEAR(losses[i], golden[i], (0.002 + 0.0005 * static_cast<double>(i)) * golden[i])
+        << key << ", step " << i + 1 << "; all: " << nlohmann::json(losses).dump();
+  }
+}
+
+TEST(Trainer, LossesOfFiftySeededStepsAreTheGoldenOnes) {
+  const model::Model model = TinyDetector();
+  ExpectGolden("float", LossesOf(*OpenFloat(model, 50)));
+  ExpectGolden("grid, 3 bits", LossesOf(*OpenGrid(model, GridOptions(), 50)));
 }
 
 // Goes on from State in the bits of a run that was not interrupted, moving averages and all.
