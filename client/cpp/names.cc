@@ -103,7 +103,7 @@ absl::StatusOr<std::string> ResolveVersion(const v1::Model& model, const base::M
   }
   if (ref.alias) return not_found(base::StrCat("alias ", *ref.alias), names);
   for (const v1::ModelVersion& version : model.versions()) {
-    const bool is_float = version.parent_version().empty() && !version.has_quantization();
+    const bool is_float = !version.has_quantization();
     if (is_float && version.state() == v1::VERSION_STATE_READY) return version.name();
   }
   return not_found("alias stable and no float version that is READY", names);

@@ -21,16 +21,20 @@ base::Error BadDataset(std::string_view message) {
   return base::Error(absl::StatusCode::kFailedPrecondition, base::reason::kBadDataset, message);
 }
 
-dataset::Augmentation AugmentationOf(const train::AugmentOptions& options) {
+// Of a classifier shifts, of a detector crops and zooms.
+dataset::Augmentation AugmentationOf(const train::AugmentOptions& options, bool classifier) {
   dataset::Augmentation out;
   if (!options.enabled) return out;
   out.flip = options.flip;
+  out.photometric = options.photometric;
+  if (classifier) {
+    out.shift = options.shift;
+    return out;
+  }
   out.crop = options.crop;
   out.crop_scale = options.crop_scale;
   out.zoom_out = options.zoom_out;
   out.zoom_scale = options.zoom_scale;
-  out.photometric = options.photometric;
-  out.shift = options.shift;
   return out;
 }
 
@@ -114,7 +118,7 @@ absl::Status TrainBench::OpenBatches() {
   options.steps_an_epoch = spec_.options.steps_an_epoch;
   options.seed = spec_.options.seed;
   options.threads = spec_.options.loader_threads;
-  options.augmentation = AugmentationOf(spec_.options.augment);
+  options.augmentation = AugmentationOf(spec_.options.augment, IsClassifier(float_.spec));
   LBW_ASSIGN_OR_RETURN(batches_,
                        dataset::Batches::Open(*pack_, float_.spec.input, std::move(options)));
   return absl::OkStatus();
@@ -131,6 +135,11 @@ absl::Status TrainBench::Resume() {
   if (context_.checkpoint.empty()) return absl::OkStatus();
   LBW_ASSIGN_OR_RETURN(const auto reader, context_.blobs->Open(context_.checkpoint));
   absl::StatusOr<TrainCheckpoint> checkpoint = ReadTrainState(*reader, OriginOf(context_));
+  // Another spec's or a broken one is of no use; what can pass ends the attempt alone.
+  const absl::StatusCode code = checkpoint.status().code();
+  const bool useless =
+      code == absl::StatusCode::kInvalidArgument || code == absl::StatusCode::kFailedPrecondition;
+  if (!checkpoint.ok() && !useless) return checkpoint.status();
   if (!checkpoint.ok()) {
     link_.Say(Severity::kWarning,
               base::StrCat("the checkpoint cannot be used, from the start again: ",
@@ -158,7 +167,7 @@ absl::Status TrainBench::Open() {
   LBW_RETURN_IF_ERROR(MapTruth());
   LBW_RETURN_IF_ERROR(Resume());
   Plan();
-  return OpenBatches();
+  return absl::OkStatus();
 }
 
 // Of the pictures that are trained on where it is the same split: others may be evaluated on.
@@ -191,47 +200,60 @@ absl::Status TrainBench::MakeTrainer(model::Model model, std::vector<train::Laye
   return absl::OkStatus();
 }
 
+absl::Status TrainBench::Calibrate(model::Model& model, std::vector<train::LayerStart>& layers) {
+  const base::Stopwatch watch;
+  StartInputs inputs;
+  inputs.model = &float_;
+  inputs.engine = &engine_;
+  inputs.pictures = &calibration_.inputs;
+  inputs.asked = &*spec_.fine_tune;
+  inputs.threads = spec_.options.threads;
+  inputs.scratch_folder = context_.scratch_folder;
+  StartSteps steps;
+  steps.keep_going = [this] { return Obey(); };
+  steps.solved = [this](size_t layer) {
+    Report("calibrate", {{"layer", static_cast<double>(layer)}});
+    return Obey();
+  };
+  LBW_ASSIGN_OR_RETURN(CalibratedStart start, MakeStart(inputs, steps));
+  AddSeconds("calibrate_s", watch.ElapsedSeconds());
+  told()["calibrated_layers"] = std::move(start.calibrated_layers);
+  told()["calibrated_error"] = start.output_error;
+  told()["notes"] = start.notes;
+  // As a run that goes on has them: their order decides sums over all.
+  std::sort(start.layers.begin(), start.layers.end(),
+            [](const train::LayerStart& a, const train::LayerStart& b) { return a.name < b.name; });
+  for (const train::LayerStart& layer : start.layers) state_.starts[layer.name] = layer.codes;
+  model = std::move(start.model);
+  layers = std::move(start.layers);
+  return absl::OkStatus();
+}
+
+// Figures of what training begins with; those that are known are not found again.
+absl::Status TrainBench::EvaluateStart(const model::Model& model) {
+  steps_.Begin(2);
+  if (!told().contains("float_value")) {
+    LBW_ASSIGN_OR_RETURN(const std::optional<double> value, Evaluate("evaluate float", float_));
+    Put(told(), "float_value", value);
+    dirty_ = true;
+  }
+  if (!on_grid() || told().contains("start_value") || trainer_->step() > 0) {
+    return absl::OkStatus();
+  }
+  LBW_ASSIGN_OR_RETURN(const std::optional<double> start, Evaluate("evaluate start", model));
+  Put(told(), "start_value", start);
+  dirty_ = true;
+  return Checkpoint();
+}
+
 absl::Status TrainBench::StartAnew() {
   model::Model model = float_;
   std::vector<train::LayerStart> layers;
-  if (on_grid()) {
-    const base::Stopwatch watch;
-    StartInputs inputs;
-    inputs.model = &float_;
-    inputs.engine = &engine_;
-    inputs.pictures = &calibration_.inputs;
-    inputs.asked = &*spec_.fine_tune;
-    inputs.threads = spec_.options.threads;
-    inputs.scratch_folder = context_.scratch_folder;
-    StartSteps steps;
-    steps.keep_going = [this] { return Obey(); };
-    steps.solved = [this](size_t layer) {
-      Report("calibrate", {{"layer", static_cast<double>(layer)}});
-      return Obey();
-    };
-    LBW_ASSIGN_OR_RETURN(CalibratedStart start, MakeStart(inputs, steps));
-    AddSeconds("calibrate_s", watch.ElapsedSeconds());
-    told()["calibrated_layers"] = std::move(start.calibrated_layers);
-    told()["calibrated_error"] = start.output_error;
-    told()["notes"] = start.notes;
-    // As a run that goes on has them: their order decides sums over all.
-    std::sort(
-        start.layers.begin(), start.layers.end(),
-        [](const train::LayerStart& a, const train::LayerStart& b) { return a.name < b.name; });
-    for (const train::LayerStart& layer : start.layers) state_.starts[layer.name] = layer.codes;
-    model = std::move(start.model);
-    layers = std::move(start.layers);
-  }
-  steps_.Begin(2);
-  LBW_ASSIGN_OR_RETURN(const std::optional<double> value, Evaluate("evaluate float", float_));
-  Put(told(), "float_value", value);
-  if (on_grid()) {
-    LBW_ASSIGN_OR_RETURN(const std::optional<double> start, Evaluate("evaluate start", model));
-    Put(told(), "start_value", start);
-  }
-  LBW_RETURN_IF_ERROR(MakeTrainer(std::move(model), std::move(layers)));
+  if (on_grid()) LBW_RETURN_IF_ERROR(Calibrate(model, layers));
+  LBW_RETURN_IF_ERROR(MakeTrainer(model, std::move(layers)));
   dirty_ = true;
-  return Checkpoint();
+  LBW_RETURN_IF_ERROR(Checkpoint());
+  return EvaluateStart(model);
 }
 
 // The layers of a run that goes on: what they aimed at stands in their shadow.
@@ -258,12 +280,19 @@ absl::StatusOr<std::vector<train::LayerStart>> TrainBench::KeptStarts() const {
 
 absl::Status TrainBench::GoOn() {
   LBW_ASSIGN_OR_RETURN(std::vector<train::LayerStart> layers, KeptStarts());
-  LBW_RETURN_IF_ERROR(MakeTrainer(*std::move(resumed_), std::move(layers)));
-  resumed_.reset();
+  const std::string device = state_.device;
+  LBW_RETURN_IF_ERROR(MakeTrainer(*resumed_, std::move(layers)));
   LBW_RETURN_IF_ERROR(trainer_->Restore(state_.trainer, state_.step));
   state_.trainer.clear();
-  steps_.Begin(2);
-  return absl::OkStatus();
+  // Sums on a GPU have no order of their own.
+  const bool exact = device == state_.device && device.compare(0, 3, "cpu") == 0;
+  if (!exact && state_.step > 0) {
+    state_.bit_exact = false;
+    link_.Say(Severity::kWarning,
+              base::StrCat("goes on, not bit-exact: ", device, " before, ", state_.device, " now"));
+  }
+  const model::Model start = *std::exchange(resumed_, std::nullopt);
+  return EvaluateStart(start);
 }
 
 absl::Status TrainBench::Start() {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "dataset/batches.h"
 #include "dataset/pack.h"
@@ -59,6 +60,8 @@ class TrainBench {
   void Plan();
   absl::Status ReadCalibrationPictures();
   absl::Status MakeTrainer(model::Model model, std::vector<train::LayerStart> layers);
+  absl::Status Calibrate(model::Model& model, std::vector<train::LayerStart>& layers);
+  absl::Status EvaluateStart(const model::Model& model);
   absl::Status StartAnew();
   absl::Status GoOn();
   absl::StatusOr<std::vector<train::LayerStart>> KeptStarts() const;
@@ -79,7 +82,9 @@ class TrainBench {
   absl::StatusOr<std::optional<double>> Evaluate(std::string_view stage, model::Model model);
   absl::StatusOr<const RunState*> FloatRun();
   std::string Metric() const;
-  absl::Status ReestimateBatchNorm();
+  absl::Status ReestimateBatchNorm(Weights weights);
+  // For figures: they end where an order ends the job, and beat.
+  base::CancelToken UntilOrdered();
   void AddSeconds(const char* key, double seconds);
 
   // train_finish.cc
@@ -88,6 +93,7 @@ class TrainBench {
   absl::StatusOr<Json> FullEvaluation(const std::string& bundle);
   Json TrainingJson() const;
   absl::StatusOr<Json> ResultJson(const model::Model& chosen);
+  absl::StatusOr<store::BlobInfo> WriteVersion(const model::Model& chosen);
   absl::StatusOr<std::string> WriteResult(Json result);
 
   const jobs::JobContext& context_;
@@ -109,8 +115,9 @@ class TrainBench {
   TrainState state_;
   StepCount steps_;
   CheckpointPace pace_;
-  bool dirty_ = false;  // something stands in the state that no checkpoint has
-  bool best_ = false;   // the next checkpoint is the best so far
+  bool dirty_ = false;            // something stands in the state that no checkpoint has
+  bool best_ = false;             // the next checkpoint is the best so far
+  std::optional<double> judged_;  // figure of the weights as they are now
   int64_t at_checkpoint_ = 0;
   std::string stage_;
   base::Stopwatch watch_;        // of this attempt

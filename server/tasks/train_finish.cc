@@ -41,26 +41,33 @@ double Seconds(const Json& told, const char* key) {
 
 }  // namespace
 
+// The better of the weights as they are and their averages; of those whose batch norm was found
+// anew there is one alone.
 absl::StatusOr<model::Model> TrainBench::Choose() {
   steps_.Begin(2);
+  const bool averaged = spec_.options.ema > 0;
+  const Weights usual = averaged ? Weights::kAverage : Weights::kRaw;
+  const bool trains = spec_.options.batch_norm == train::BatchNorm::kTrain;
+  const bool anew = trains && spec_.reestimate_batch_norm;
+  if (anew) LBW_RETURN_IF_ERROR(ReestimateBatchNorm(usual));
+  LBW_ASSIGN_OR_RETURN(model::Model model, trainer_->Snapshot(usual));
+  LBW_ASSIGN_OR_RETURN(const std::optional<double> value,
+                       Evaluate(averaged ? "evaluate average" : "evaluate", model));
+  // Not kept: what is put into told moves what lies in it.
+  const auto last = [this]() -> Json& { return told()["history"].back(); };
+  Put(last(), averaged ? "average_value" : "value", value);
+  told()["chosen"] = averaged ? "average" : "raw";
+  Put(told(), "value", value);
+  if (!averaged || anew) return model;
   LBW_ASSIGN_OR_RETURN(model::Model raw, trainer_->Snapshot(Weights::kRaw));
-  if (spec_.options.ema <= 0) {
-    LBW_ASSIGN_OR_RETURN(const std::optional<double> value, Evaluate("evaluate", raw));
-    told()["chosen"] = "raw";
-    Put(told(), "value", value);
-    return raw;
-  }
-  LBW_ASSIGN_OR_RETURN(model::Model average, trainer_->Snapshot(Weights::kAverage));
   LBW_ASSIGN_OR_RETURN(const std::optional<double> raw_value, Evaluate("evaluate", raw));
-  LBW_ASSIGN_OR_RETURN(const std::optional<double> value, Evaluate("evaluate average", average));
-  Json& last = told()["history"].back();
-  Put(last, "value", raw_value);
-  Put(last, "average_value", value);
+  Put(last(), "value", raw_value);
   const bool take_raw = raw_value.has_value() && (!value.has_value() || *raw_value > *value);
-  told()["chosen"] = take_raw ? "raw" : "average";
-  Put(told(), "value", take_raw ? raw_value : value);
   Put(told(), "other_value", take_raw ? value : raw_value);
-  return take_raw ? std::move(raw) : std::move(average);
+  if (!take_raw) return model;
+  told()["chosen"] = "raw";
+  told()["value"] = *raw_value;
+  return raw;
 }
 
 absl::Status TrainBench::TellLayers(const model::Model& chosen) {
@@ -108,7 +115,7 @@ absl::StatusOr<Json> TrainBench::FullEvaluation(const std::string& bundle) {
     state.done += static_cast<int64_t>(places.size());
   }
   state.seconds = contender->TakeSeconds();
-  LBW_ASSIGN_OR_RETURN(Json report, tasks::Report(subject.truth, spec, state));
+  LBW_ASSIGN_OR_RETURN(Json report, tasks::Report(subject.truth, spec, state, UntilOrdered()));
   report["dataset"] = base::DatasetName(spec.dataset);
   report["pack_artifact"] = base::ArtifactName(eval_sha256_);
   report["split"] = spec.split;
@@ -129,9 +136,7 @@ Json TrainBench::TrainingJson() const {
   out["steps"] = base::StrCat(TotalSteps());
   out["epochs"] = base::StrCat(spec_.options.epochs);
   out["batch"] = spec_.options.batch;
-  Json history = told.value("history", Json::array());
-  for (Json& epoch : history) epoch.erase("decides");
-  out["history"] = std::move(history);
+  out["history"] = told.value("history", Json::array());
   if (measure_ != nullptr) out["metric"] = Metric();
   for (const char* key :
        {"float_value", "start_value", "value", "other_value", "chosen", "notes", "layers"}) {
@@ -201,6 +206,15 @@ absl::StatusOr<std::string> TrainBench::WriteResult(Json result) {
   return Dump(result);
 }
 
+// Names the blob anew where it is there already: sweeps wait while its lock is held, so it is held
+// around this alone, and not over the evaluation between the two times.
+absl::StatusOr<store::BlobInfo> TrainBench::WriteVersion(const model::Model& chosen) {
+  LBW_ASSIGN_OR_RETURN(const auto hold, context_.blobs->Acquire(store::BlobStore::Access::kName));
+  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, context_.blobs->NewBlob());
+  LBW_RETURN_IF_ERROR(model::WriteBundle(chosen, *blob));
+  return blob->Commit();
+}
+
 absl::StatusOr<std::string> TrainBench::Finish() {
   LBW_ASSIGN_OR_RETURN(model::Model chosen, Choose());
   LBW_RETURN_IF_ERROR(TellLayers(chosen));
@@ -211,17 +225,15 @@ absl::StatusOr<std::string> TrainBench::Finish() {
                                                              return Obey();
                                                            }));
   }
-  LBW_ASSIGN_OR_RETURN(const auto hold, context_.blobs->Acquire(store::BlobStore::Access::kName));
-  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, context_.blobs->NewBlob());
-  LBW_RETURN_IF_ERROR(model::WriteBundle(chosen, *blob));
-  LBW_ASSIGN_OR_RETURN(const store::BlobInfo info, blob->Commit());
+  LBW_ASSIGN_OR_RETURN(const store::BlobInfo first, WriteVersion(chosen));
   Report("evaluate the version");
   Json evaluation;
   if (measure_ != nullptr && measure_->labelled()) {
-    LBW_ASSIGN_OR_RETURN(evaluation, FullEvaluation(info.sha256));
+    LBW_ASSIGN_OR_RETURN(evaluation, FullEvaluation(first.sha256));
   }
   LBW_ASSIGN_OR_RETURN(Json result, ResultJson(chosen));
   if (!evaluation.is_null()) result["training"]["evaluation"] = std::move(evaluation);
+  LBW_ASSIGN_OR_RETURN(const store::BlobInfo info, WriteVersion(chosen));
   result["bundle"] = info.sha256;
   result["bundle_bytes"] = base::StrCat(info.size_bytes);
   steps_.End();

@@ -36,15 +36,15 @@ absl::Status TrainBench::Checkpoint() {
   state_.isa = CpuIsa();
   state_.threads = spec_.options.threads;
   LBW_ASSIGN_OR_RETURN(state_.trainer, trainer_->State());
-  LBW_ASSIGN_OR_RETURN(const model::Model model, trainer_->Snapshot(Weights::kRaw));
+  // What is served of it is what is evaluated on the way.
+  LBW_ASSIGN_OR_RETURN(
+      const model::Model model,
+      trainer_->Snapshot(spec_.options.ema > 0 ? Weights::kAverage : Weights::kRaw));
   jobs::CheckpointInfo info;
   info.step = steps_.step();
   info.epoch = state_.step / StepsAnEpoch();
   info.best = best_;
-  const Json& history = told().value("history", Json::array());
-  if (!history.empty()) {
-    LBW_ASSIGN_OR_RETURN(info.metric, NumberOf(history.back(), "decides"));
-  }
+  info.metric = judged_;
   LBW_RETURN_IF_ERROR(WriteCheckpoint(context_, std::move(info), [&](base::ByteSink& sink) {
     return WriteTrainState(state_, model, OriginOf(context_), sink);
   }));
@@ -52,6 +52,7 @@ absl::Status TrainBench::Checkpoint() {
   AddSeconds("checkpoint_s", watch.ElapsedSeconds());
   dirty_ = false;
   best_ = false;
+  judged_.reset();
   at_checkpoint_ = state_.step;
   pace_.End();
   return absl::OkStatus();
@@ -88,6 +89,7 @@ void TrainBench::ReportStep(const train::StepFacts& facts, double seconds) {
   std::map<std::string, double> values(facts.losses.begin(), facts.losses.end());
   values["rate"] = facts.rate_factor * spec_.options.optimizer.rate;
   values["gradient_norm"] = facts.gradient_norm;
+  if (facts.not_finite > 0) values["gradients_not_finite"] = static_cast<double>(facts.not_finite);
   if (seconds > 0) values["pictures_per_s"] = static_cast<double>(epoch_pictures_) / seconds;
   Report("train", std::move(values));
 }
@@ -141,6 +143,7 @@ absl::Status TrainBench::TakeStep() {
   AddSeconds("train_s", facts.total_seconds + batch.waited_seconds);
   epoch_pictures_ += pictures;
   dirty_ = true;
+  judged_.reset();
   steps_.Reach(trainer_->step());
   ReportStep(facts, epoch_watch_.ElapsedSeconds());
   return absl::OkStatus();
@@ -247,7 +250,7 @@ absl::Status TrainBench::EndEpoch() {
   LBW_RETURN_IF_ERROR(TellFacts(epoch));
   if (value.has_value()) {
     epoch[averaged ? "average_value" : "value"] = *value;
-    epoch["decides"] = *value;
+    judged_ = value;
     Report("evaluate", {{Metric(), *value}});
     LBW_ASSIGN_OR_RETURN(const std::optional<double> best, NumberOf(told(), "best"));
     best_ = !best.has_value() || *value > *best;
@@ -259,41 +262,48 @@ absl::Status TrainBench::EndEpoch() {
   epoch_watch_ = base::Stopwatch();
   epoch_pictures_ = 0;
   dirty_ = true;
-  return best_ || last ? Checkpoint() : Obey();
+  return judged_.has_value() || last ? Checkpoint() : Obey();
 }
 
-absl::Status TrainBench::ReestimateBatchNorm() {
-  if (told().value("reestimated", false)) return absl::OkStatus();
+// Nothing of it is kept: an attempt that goes on finds them again.
+absl::Status TrainBench::ReestimateBatchNorm(Weights weights) {
   batches_->Seek(spec_.options.epochs, 0);
   for (int i = 0; i < kBatchNormBatches; ++i) {
     if (steps_.Beat()) Report("batch norm");
     const Order order = link_.order();
-    // Half found, they are found anew: no checkpoint here.
     if (order != Order::kGoOn && order != Order::kCheckpoint) return jobs::ObeyedStatus(order);
     LBW_ASSIGN_OR_RETURN(const dataset::Batch batch, batches_->Next());
     const train::BatchTruth truth;
     LBW_RETURN_IF_ERROR(trainer_->ObserveBatchNorm(
-        {absl::MakeConstSpan(batch.values), static_cast<int64_t>(batch.pictures.size()), &truth}));
+        {absl::MakeConstSpan(batch.values), static_cast<int64_t>(batch.pictures.size()), &truth},
+        weights));
   }
-  told()["reestimated"] = true;
-  dirty_ = true;
-  return Checkpoint();
+  return absl::OkStatus();
+}
+
+base::CancelToken TrainBench::UntilOrdered() {
+  const auto ordered = [this] {
+    if (steps_.Beat()) Report(stage_);
+    const Order order = link_.order();
+    return order != Order::kGoOn && order != Order::kCheckpoint;
+  };
+  return base::CancelToken(ordered, absl::InfiniteFuture());
 }
 
 absl::Status TrainBench::Train() {
   const int64_t an_epoch = StepsAnEpoch();
+  LBW_RETURN_IF_ERROR(OpenBatches());
   batches_->Seek(trainer_->step() / an_epoch, trainer_->step() % an_epoch);
   steps_.Begin(TotalSteps());
   epoch_watch_ = base::Stopwatch();
   while (true) {
-    const auto ended = static_cast<int64_t>(told().value("history", Json::array()).size());
+    const auto history = told().find("history");
+    const auto ended = history == told().end() ? 0 : static_cast<int64_t>(history->size());
     if (trainer_->step() / an_epoch > ended) LBW_RETURN_IF_ERROR(EndEpoch());
     if (trainer_->step() == TotalSteps()) break;
     LBW_RETURN_IF_ERROR(Obey());
     LBW_RETURN_IF_ERROR(TakeStep());
   }
-  const bool trains = spec_.options.batch_norm == train::BatchNorm::kTrain;
-  if (trains && spec_.reestimate_batch_norm) LBW_RETURN_IF_ERROR(ReestimateBatchNorm());
   return absl::OkStatus();
 }
 

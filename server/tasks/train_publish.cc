@@ -37,16 +37,27 @@ void Shrink(Json& training) {
     notes.push_back(
         base::StrCat("too long for a job's result: without ", what, ", which the version has"));
   };
-  if (training.contains("report")) training["report"].erase("tensors");
-  without("report.tensors");
-  if (!too_long()) return;
-  training.erase("calibration");
-  without("calibration");
-  if (!too_long()) return;
-  if (training.contains("evaluation")) ShrinkToFit(kMostReportBytes / 2, training["evaluation"]);
-  training["training"].erase("layers");
-  without("layers");
-  if (too_long()) training["training"].erase("history");
+  // Of many epochs every other one, again and again; the last one stays.
+  Json& report = training["training"];
+  for (bool told = false; too_long() && report["history"].size() > 100; told = true) {
+    Json kept = Json::array();
+    const size_t size = report["history"].size();
+    for (size_t i = 1 - size % 2; i < size; i += 2) kept.push_back(report["history"][i]);
+    report["history"] = std::move(kept);
+    if (!told) without("some epochs of training.history");
+  }
+  const auto drop = [&](const char* parent, const char* key, const char* what) {
+    if (!too_long() || !training.contains(parent) || !training[parent].contains(key)) return;
+    training[parent].erase(key);
+    without(what);
+  };
+  drop("report", "tensors", "report.tensors");
+  drop("calibration", "layers", "calibration.layers");
+  drop("calibration", "activations", "calibration.activations");
+  drop("training", "layers", "training.layers");
+  if (too_long() && training.contains("evaluation")) {
+    ShrinkToFit(kMostReportBytes / 2, training["evaluation"]);
+  }
 }
 
 absl::StatusOr<registry::MadeVersion> Made(const jobs::Job& job, const TrainJobSpec& spec,

@@ -37,7 +37,7 @@ struct TrainState {
   Json told = Json::object();
 };
 
-// model: the weights as they are. origin: of the spec and the inputs.
+// model: what is served of the checkpoint. origin: of the spec and the inputs.
 absl::Status WriteTrainState(const TrainState& state, const model::Model& model,
                              std::string_view origin, base::ByteSink& sink);
 struct TrainCheckpoint {

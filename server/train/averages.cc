@@ -16,6 +16,8 @@ Averages::Averages(const std::vector<Parameter>& parameters, double ema)
 
 Averages::~Averages() = default;
 
+at::Tensor& Averages::value(size_t i) { return values_[i]; }
+
 void Averages::Update(int64_t t) {
   if (ema_ <= 0) return;
   const c10::AutoGradMode guard(false);

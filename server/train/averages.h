@@ -22,7 +22,7 @@ class Averages {
   void Update(int64_t t);
   // In the order of the parameters.
   const std::vector<at::Tensor>& values() const { return values_; }
-  at::Tensor& value(size_t i) { return values_[i]; }
+  at::Tensor& value(size_t i);
   // The parameters take their averages' values.
   void CopyBack();
 

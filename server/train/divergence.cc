@@ -27,12 +27,15 @@ std::vector<LayerOutput> LayerOutputs(const graph::Graph& graph,
   return layers;
 }
 
-std::string FirstNonFinite(const engine::Trainable::Values& values,
-                           const std::vector<LayerOutput>& layers,
-                           const std::vector<at::Tensor>& outputs) {
+std::string FirstNonFinite(const engine::Trainable::Values& values) {
   for (const auto& [name, value] : values) {
     if (!AllFinite(value)) return base::StrCat("constant ", name);
   }
+  return "";
+}
+
+std::string FirstNonFinite(const std::vector<LayerOutput>& layers,
+                           const std::vector<at::Tensor>& outputs) {
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!AllFinite(outputs[i])) return base::StrCat("layer ", layers[i].node);
   }

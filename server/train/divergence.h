@@ -20,10 +20,10 @@ struct LayerOutput {
 };
 std::vector<LayerOutput> LayerOutputs(const graph::Graph& graph, const graph::Constants& constants);
 
-// "constant NAME" of the values, else "layer NAME" of the first output, else "the loss alone".
-// outputs: beside layers.
-std::string FirstNonFinite(const engine::Trainable::Values& values,
-                           const std::vector<LayerOutput>& layers,
+// "constant NAME"; "" where all are finite.
+std::string FirstNonFinite(const engine::Trainable::Values& values);
+// "layer NODE" of the first output, beside layers; "the loss alone" where all are finite.
+std::string FirstNonFinite(const std::vector<LayerOutput>& layers,
                            const std::vector<at::Tensor>& outputs);
 
 }  // namespace lbw::train

@@ -42,6 +42,25 @@ at::Tensor MaskOf(const std::vector<uint8_t>& dead, const at::Tensor& like) {
 
 }  // namespace
 
+PlainChoice ChoosePlain(const TrainingGraph& graph, const graph::Constants& constants,
+                        const std::vector<LayerStart>& layers) {
+  PlainChoice choice;
+  choice.weights = layers.empty();
+  for (const auto& [name, constant] : graph.constants) {
+    const bool fresh = constants.count(name) == 0;
+    if (fresh && graph.stored_bias.count(name) == 0) choice.fixed.push_back(name);
+  }
+  for (const graph::Node& node : graph.graph.nodes) {
+    if (node.inputs.size() < 3 || node.inputs[2].empty()) continue;
+    for (const LayerStart& layer : layers) {
+      if (node.inputs[1] == layer.name && !layer.dead.empty()) {
+        choice.dead[node.inputs[2]] = layer.dead;
+      }
+    }
+  }
+  return choice;
+}
+
 PlainParameters::PlainParameters() = default;
 PlainParameters::PlainParameters(PlainParameters&&) noexcept = default;
 PlainParameters::~PlainParameters() = default;
@@ -70,7 +89,10 @@ absl::StatusOr<PlainParameters> PlainParameters::Make(const engine::Trainable& n
       parameter.unit = std::make_shared<at::Tensor>();
       if (is_weight) *parameter.unit = UnitOf(value, by_name[constant.name]);
       const auto dead = choice.dead.find(constant.name);
-      out.masks_.push_back(dead == choice.dead.end() ? at::Tensor() : MaskOf(dead->second, value));
+      // A bias that all rows share has no rows of its own.
+      const bool masked =
+          dead != choice.dead.end() && value.numel() == static_cast<int64_t>(dead->second.size());
+      out.masks_.push_back(masked ? MaskOf(dead->second, value) : at::Tensor());
       parameter.value = std::make_shared<at::Tensor>(value.requires_grad_(true));
       out.parameters_.push_back(std::move(parameter));
     } catch (...) {

@@ -14,7 +14,9 @@
 #include "absl/status/statusor.h"
 #include "engine/torch/trainable.h"
 #include "graph/graph.h"
+#include "train/low_bit_layer.h"
 #include "train/parameter.h"
+#include "train/training_graph.h"
 
 namespace lbw::train {
 
@@ -25,6 +27,11 @@ struct PlainChoice {
   // Biases of all other layers that lie beside codes and cannot be written back: not trained.
   std::vector<std::string> fixed;
 };
+
+// Beside layers on the grid, or in float where there are none: biases of dead rows, and biases that
+// have no constant of the model to be written back to. constants: the model's.
+PlainChoice ChoosePlain(const TrainingGraph& graph, const graph::Constants& constants,
+                        const std::vector<LayerStart>& layers);
 
 class PlainParameters {
  public:

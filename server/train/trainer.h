@@ -48,6 +48,7 @@ struct StepFacts {
   std::map<std::string, double> losses;  // "loss" and its terms
   double rate_factor = 0;
   double gradient_norm = 0;
+  int64_t not_finite = 0;  // elements of gradients, which counted as 0
   double project_seconds = 0;
   double total_seconds = 0;
 };
@@ -66,14 +67,15 @@ class Trainer {
   // Errors: kFailedPrecondition, TRAINING_DIVERGED - the loss is not finite (names the step and the
   // first layer whose values are not); nothing has changed then. kResourceExhausted, kInternal.
   virtual absl::StatusOr<StepFacts> Step(const TrainBatch& batch) = 0;
-  // Batch norm's running values found anew from the batch, with the weights as they are.
-  virtual absl::Status ObserveBatchNorm(const TrainBatch& batch) = 0;
+  // kAverage: moving averages; the same as kRaw where options.ema is 0.
+  enum class Weights : uint8_t { kRaw, kAverage };
+  // Batch norm's running values move towards the batch's, with those weights: what Snapshot gives
+  // of them from then on. Behind the last step.
+  virtual absl::Status ObserveBatchNorm(const TrainBatch& batch, Weights weights) = 0;
 
   // Of every trained layer on the grid, since the last call, by name.
   virtual absl::StatusOr<std::map<std::string, LowBitLayer::Facts>> TakeFacts() = 0;
 
-  // kAverage: moving averages; the same as kRaw where options.ema is 0.
-  enum class Weights : uint8_t { kRaw, kAverage };
   // The model as it would be served, without activation ranges.
   virtual absl::StatusOr<model::Model> Snapshot(Weights weights) const = 0;
 

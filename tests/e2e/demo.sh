@@ -58,6 +58,7 @@ mkdir -p "$OUT/figures" "$OUT/pictures"
 SECONDS=0
 
 say "Start lbw-server and lbw-gateway"
+threads=(--threads 2)  # a training has the same bits for the same number
 start_server "$WORK/data"
 start_gateway
 echo "   gRPC $GRPC   metrics http://$ADMIN/metrics   REST $HTTP"
@@ -97,7 +98,7 @@ YAML
 run "$BIN/lbw" model create shapes --arch ssd_tiny --spec "$OUT/shapes.yaml" --seed 1
 
 say "Train it in float"
-run "$BIN/lbw" train shapes/1 --dataset scenes --epochs "$epochs" --rate 0.1 --bias-rate 0.02 --no-augment --evaluate-every 2 --seed 1 --plot "$OUT/pictures/training.png" \
+run "$BIN/lbw" train shapes/1 --dataset scenes --epochs "$epochs" "${threads[@]}" --rate 0.1 --bias-rate 0.02 --no-augment --evaluate-every 2 --seed 1 --plot "$OUT/pictures/training.png" \
   --report "$OUT/figures/training.json"
 run "$BIN/lbw" model alias shapes stable 2
 
@@ -117,7 +118,7 @@ for bits in 6 4 3 2; do
   made "calibrated-$bits"
   flags=("${tune[@]}")
   [[ $bits -gt 2 ]] || flags=("${tune2[@]}")
-  run "$BIN/lbw" finetune shapes/2 --dataset scenes --bits "$bits" --images "$images64" --no-augment --evaluate-every 0 "${flags[@]}" \
+  run "$BIN/lbw" finetune shapes/2 --dataset scenes --bits "$bits" --images "$images64" "${threads[@]}" --no-augment --evaluate-every 0 "${flags[@]}" \
     --plot "$OUT/pictures/finetuning-$bits.png" --report "$OUT/figures/finetuning-$bits.json" >/dev/null
   made "trained-$bits"
   best[$bits]=$version

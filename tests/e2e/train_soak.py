@@ -20,7 +20,7 @@ from pathlib import Path
 from job_soak import Service, child_of, children_of, fail, is_running, send, wait_until
 
 SPEC = '{"input": {"size": [64, 64]}, "classes": ["disc", "square", "triangle", "ring", "cross", "star"]}\n'
-COMMON = ["--dataset", "scenes", "--batch", "8", "--epochs", "3", "--threads", "1", "--checkpoint-steps", "4", "--device", "cpu",
+COMMON = ["--dataset", "scenes", "--batch", "8", "--epochs", "3", "--threads", "2", "--checkpoint-steps", "4", "--device", "cpu",
           "--no-wait"]
 KINDS = {  # name -> the command
     "train": ["train", "shapes/1", *COMMON, "--seed", "3"],
@@ -58,11 +58,11 @@ def bundle_of(service, job):
 
 
 def training(database, job):
-    """Step and newest checkpoint of a job that runs; None where it does not, or trains not yet or no more."""
+    """Worker, step and newest checkpoint of a job that runs, also before it trains; None where it does not, or ends."""
     row = database.execute(
         "SELECT j.worker, j.step, j.total_steps, c.step FROM jobs j LEFT JOIN job_checkpoints c ON c.job = j.id AND "
         "c.sha256 = j.checkpoint WHERE j.id = ? AND j.state = 'RUNNING' AND j.worker <> ''", (job,)).fetchone()
-    return row if row and row[3] is not None and row[2] and row[1] < row[2] else None
+    return row if row and row[2] and row[1] < row[2] else None
 
 
 def kill(service, database, job, rng):
@@ -73,7 +73,7 @@ def kill(service, database, job, rng):
     row = wait_until("a job that trains", found, 120)
     if row is True:
         return None
-    time.sleep(rng.uniform(0.0, 0.3))
+    time.sleep(rng.uniform(0.0, 0.6))
     worker = service.worker_of(database, row[0])
     target = rng.choice(["child", "child", "child", "worker", "server"])
     pid = service.server.pid if target == "server" else worker

@@ -4,7 +4,8 @@
   demo_table.py FOLDER [--check]
 
 FOLDER holds WHAT-BITS.evaluation.json and WHAT-BITS.version.json with WHAT one of float, nearest, calibrated, trained;
-`float-32` is the float version. --check: exit status 1 where 4, 3 or 2 bits lie further below float than the demo promises.
+`float-32` is the float version. --check: exit status 1 where float is too weak or too strong to tell anything, where 4, 3 or 2 bits lie further below it
+than the demo promises, or where nearest projection at 3 bits loses next to nothing.
 """
 
 import json
@@ -13,6 +14,8 @@ from pathlib import Path
 
 WAYS = ("nearest", "calibrated", "trained")
 MOST_DROP = {4: 0.01, 3: 0.02, 2: 0.06}  # of the better of calibrated and trained
+FLOAT_WITHIN = (0.80, 0.95)
+LEAST_NEAREST_DROP = 0.02  # at 3 bits
 
 
 def read(folder, name):
@@ -57,6 +60,11 @@ def main():
         limit = MOST_DROP.get(bits)
         if limit is not None and (best is None or floating - best > limit):
             missed.append(f"{bits} bits: {text(best)} is more than {limit} below {text(floating)}")
+    if not FLOAT_WITHIN[0] <= floating <= FLOAT_WITHIN[1]:
+        missed.append(f"float: {text(floating)} is not within {FLOAT_WITHIN}")
+    nearest = value(folder, "nearest-3")
+    if nearest is None or floating - nearest < LEAST_NEAREST_DROP:
+        missed.append(f"nearest projection at 3 bits: {text(nearest)} loses less than {LEAST_NEAREST_DROP}")
     if check and missed:
         sys.exit("FAILED: " + "; ".join(missed))
 

@@ -48,6 +48,7 @@ v1::Model MakeModel() {
     version.set_name(name);
     version.set_state(state);
     version.set_parent_version(parent);
+    if (*parent != '\0') version.mutable_quantization()->set_bits(4);
   };
   add("models/face/versions/4", v1::VERSION_STATE_FAILED, "");
   add("models/face/versions/3", v1::VERSION_STATE_READY, "models/face/versions/2");
