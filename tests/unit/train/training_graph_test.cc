@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "quant/quantize.h"
+#include "train/plain_parameters.h"
 
 namespace lbw::train {
 namespace {
@@ -52,6 +53,31 @@ TEST(MakeTrainingGraph, AWeightOfTwoNodesKeepsItsStoredBias) {
   const auto graph = MakeTrainingGraph(model);
   ASSERT_TRUE(graph.ok()) << graph.status();
   EXPECT_TRUE(graph->stored_bias.empty());
+}
+
+// What the training graph has and the model has not must not be trained where it cannot be written
+// back: it would be served without what it learned.
+TEST(ChoosePlain, ABiasBehindAMatMulStaysAsItIs) {
+  model::Model model;
+  model.graph.inputs = {{"x", base::DType::kF32, {graph::kBatch, 3, 2}}};
+  model.graph.outputs = {{"z", base::DType::kF32, {graph::kBatch, 3, 2}}};
+  model.graph.nodes = {{"product", "MatMul", {"x", "w"}, {"y"}, {}},
+                       {"sum", "Add", {"y", "b"}, {"z"}, {}}};
+  quant::TensorOptions options;
+  options.axis = 1;
+  auto codes =
+      quant::QuantizeTensor(base::Tensor::FromF32({2, 2}, {1, 0.5F, -2, 4}).view(), options);
+  ASSERT_TRUE(codes.ok()) << codes.status();
+  codes->tensor.bias = {0.25F, -1};
+  model.constants.emplace("w", codes->tensor);
+  model.constants.emplace("b", base::Tensor::FromF32({2}, {1, 2}));
+  const auto graph = MakeTrainingGraph(model);
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  EXPECT_TRUE(graph->stored_bias.empty());
+  const PlainChoice choice = ChoosePlain(*graph, model.constants, {});
+  ASSERT_EQ(choice.fixed.size(), 1U);
+  EXPECT_EQ(model.constants.count(choice.fixed[0]), 0U);
+  EXPECT_EQ(graph->constants.count(choice.fixed[0]), 1U);
 }
 
 }  // namespace
