@@ -21,6 +21,8 @@
 namespace lbw::rpc {
 namespace {
 
+constexpr uint32_t kCoarseEpochs = 8;
+
 constexpr std::string_view kTrainPath = "spec.train";
 constexpr std::string_view kFineTunePath = "spec.fine_tune";
 constexpr std::string_view kQuantizePath = "spec.quantize";
@@ -252,8 +254,13 @@ absl::StatusOr<v1::FineTuneSpec> FillIn(const v1::FineTuneSpec& asked, const Tra
   defaults.column = ColumnOf(spec);
   defaults.has_labels = HasLabels(facts.version, facts.dataset, spec.data().split());
   defaults.threads = facts.threads;
+  v1::TrainingOptions training = asked.training();
+  // Powers of two alone need longer at 2 bits than above.
+  const bool coarse = defaults.column == TrainingColumn::kGrid &&
+                      spec.options().bits() == static_cast<uint32_t>(quant::kMinBits);
+  if (coarse && !training.has_epochs()) training.set_epochs(kCoarseEpochs);
   LBW_ASSIGN_OR_RETURN(*spec.mutable_training(),
-                       FillInTraining(asked.training(), defaults, At(kFineTunePath, "training")));
+                       FillInTraining(training, defaults, At(kFineTunePath, "training")));
   LBW_RETURN_IF_ERROR(
       CheckLabels(spec.training(), spec.data(), facts, At(kFineTunePath, "data.dataset")));
   LBW_ASSIGN_OR_RETURN(*spec.mutable_low_bit(),

@@ -260,7 +260,7 @@ TEST(FillInFineTune, TwoBitsWithARealScaleHaveDefaultsOfTheirOwn) {
   asked.mutable_calibration()->set_scale(v1::SCALE_KIND_POW2);
   const auto pow2 = FillIn(asked, Facts());
   ASSERT_TRUE(pow2.ok()) << pow2.status();
-  EXPECT_EQ(pow2->training().epochs(), 4U);
+  EXPECT_EQ(pow2->training().epochs(), 8U);
   EXPECT_DOUBLE_EQ(pow2->training().labels(), 0);
   EXPECT_DOUBLE_EQ(pow2->low_bit().codes_until(), 1);
 }
