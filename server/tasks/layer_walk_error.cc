@@ -1,5 +1,6 @@
 // How far the editions of a walk lie apart.
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/status.h"
@@ -32,10 +33,11 @@ class Difference {
     }
   }
   double Relative() const {
-    if (!(error_ > 0)) return 0;
-    const double variance = Variance();
+    if (error_ == 0) return 0;
     const double mean = error_ / (static_cast<double>(pictures_) * Elements());
-    return variance > 0 ? mean / variance : 1;
+    const double relative = mean / Variance();
+    // Of outputs that are not finite, or do not vary, nothing can be said but that they differ.
+    return std::isfinite(relative) && relative > 0 ? relative : 1;
   }
 
  private:

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "tasks/calibrate_network.h"
 #include "tasks/layer_walk.h"
 #include "unit/tasks/calibration_fixture.h"
@@ -37,6 +39,21 @@ TEST_F(LayerWalkErrorTest, TheOutputErrorIsRelativeToWhatChangesFromPictureToPic
   // A single picture has nothing but the spread of its outputs.
   EXPECT_GT(error_with({0, 0, 0}, 1), 1e-3);
   EXPECT_LT(error_with({-60, 0, 70}, 1), 1e-2 * error_with({0, 0, 0}, 1));
+}
+
+TEST_F(LayerWalkErrorTest, OutputsThatAreNotFiniteAreNotCalledEqual) {
+  NetMaker net;
+  net.Constant("bias", {3}, std::vector<float>{0, 0, 0});
+  net.Node("Conv", "out", {"image", net.Constant("w", {3, 3, 1, 1}), "bias"});
+  const model::Model model = net.Finish({"out"});
+  const auto walk = bench_.Walk(model, pictures_, bench_.Options());
+  EXPECT_EQ(walk->ErrorOf(model.constants, kPictures).value(), 0);
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    graph::Constants broken = model.constants;
+    broken.insert_or_assign("bias", base::Tensor::FromF32({3}, std::vector<float>{0, bad, 0}));
+    EXPECT_EQ(walk->ErrorOf(broken, kPictures).value(), 1) << bad;
+  }
 }
 
 }  // namespace
