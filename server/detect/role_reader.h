@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/tensor.h"
+#include "detect/role_source.h"
 #include "detect/spec.h"
 
 namespace lbw::detect {
@@ -39,10 +40,6 @@ class RoleReader {
   const std::string& name() const { return name_; }
 
  private:
-  struct Source {
-    size_t input = 0;
-    ValueSlice slice;
-  };
   // Element (a, c) of picture n stands at n * picture + begin + cell * cell_stride
   // + (box * k + c) * channel_stride with a = cell * boxes + box.
   struct Plan {
@@ -54,12 +51,11 @@ class RoleReader {
     int64_t channel_stride = 1;
     bool contiguous = false;
   };
-  absl::StatusOr<Plan> MakePlan(const Source& source, absl::Span<const int64_t> shape) const;
-  absl::Status Misfit(const Source& source, absl::Span<const int64_t> shape) const;
+  absl::StatusOr<Plan> MakePlan(const RoleSource& source, absl::Span<const int64_t> shape) const;
 
   std::string name_;
   int64_t channels_ = 0;
-  std::vector<Source> sources_;
+  std::vector<RoleSource> sources_;
 };
 
 }  // namespace lbw::detect

@@ -41,7 +41,7 @@ absl::Status CheckOptions(const CalibrateOptions& options) {
 
 bool IsDead(const CalibrateOptions& options, size_t r, absl::Span<const float> row) {
   if (!options.dead.empty()) return options.dead[r] != 0;
-  return std::all_of(row.begin(), row.end(), [](float w) { return std::fabs(w) < kDeadBelow; });
+  return IsDeadRow(row);
 }
 
 bool AllFinite(const std::vector<double>& values) {

@@ -18,6 +18,9 @@ namespace lbw::quant {
 
 // A row whose |w| are all below this is dead: it flatters every statistic.
 inline constexpr float kDeadBelow = 1e-12F;
+inline bool IsDeadRow(absl::Span<const float> row) {
+  return std::all_of(row.begin(), row.end(), [](float w) { return std::fabs(w) < kDeadBelow; });
+}
 
 // Sums over one row of weights w and their quantized values q.
 class RowSums {

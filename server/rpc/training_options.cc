@@ -1,7 +1,6 @@
 #include "rpc/training_options.h"
 
-#include <algorithm>
-#include <cmath>
+#include <optional>
 #include <string>
 
 #include "absl/types/span.h"
@@ -12,6 +11,7 @@
 #include "quant/grid.h"
 #include "rpc/names.h"
 #include "rpc/spec_parts.h"
+#include "train/limits.h"
 
 namespace lbw::rpc {
 namespace {
@@ -20,92 +20,57 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
 constexpr uint32_t kMaxThreads = 1'024;
-constexpr int kMaxRateSteps = 64;
 constexpr size_t kMaxDeviceBytes = 16;
 constexpr double kMany = 1e6;
-
-// Whether the ends of a range belong to it.
-enum class Ends : uint8_t { kBoth, kHighOnly, kLowOnly };
 
 // A field of type double or uint32 that knows whether it is set.
 struct NumberField {
   const char* name;
   double usual[3];  // by TrainingColumn
-  double low;
-  double high;
-  Ends ends = Ends::kBoth;
+  // Unset: those of train::LimitsOf.
+  std::optional<train::Limits> limits = std::nullopt;
 };
 
 constexpr NumberField kTrainingNumbers[] = {
-    {"epochs", {30, 4, 16}, 1, 10'000},
-    {"batch", {16, 16, 16}, 1, 1'024},
-    {"steps_an_epoch", {0, 0, 0}, 0, kMany},
-    {"loader_threads", {1, 1, 1}, 1, 64},
-    {"ema", {0.98, 0.98, 0.98}, 0, 1, Ends::kLowOnly},
-    {"rate", {3e-3, 3e-3, 1e-3}, 0, 10},
-    {"bias_rate", {3e-4, 3e-4, 9e-4}, 0, 10},
-    {"scale_rate", {6e-3, 6e-3, 6e-3}, 0, 10},
-    {"momentum", {0.9, 0.9, 0.9}, 0, 1, Ends::kLowOnly},
-    {"weight_decay", {0, 0, 0}, 0, 10},
-    {"clip_norm", {0, 0, 0}, 0, kMany},
-    {"warmup_steps", {20, 20, 20}, 0, kMany},
-    {"step_gamma", {0.1, 0.1, 0.1}, 0, 1, Ends::kHighOnly},
-    {"distill", {0, 1, 1}, 0, 1'000},
-    {"focal_alpha", {0.25, 0.25, 0.25}, 0, 1},
-    {"focal_gamma", {2, 2, 2}, 0, 10},
-    {"negatives", {3, 3, 3}, 0, 1'000},
-    {"box_weight", {1, 1, 1}, 0, 1'000},
-    {"label_smoothing", {0, 0, 0}, 0, 1, Ends::kLowOnly},
-    {"evaluate_every", {1, 1, 1}, 0, 10'000},
-    {"checkpoint_steps", {0, 0, 0}, 0, kMany},
+    {"epochs", {30, 4, 16}},
+    {"batch", {16, 16, 16}},
+    {"steps_an_epoch", {0, 0, 0}},
+    {"loader_threads", {1, 1, 1}},
+    {"ema", {0.98, 0.98, 0.98}},
+    {"rate", {3e-3, 3e-3, 1e-3}},
+    {"bias_rate", {3e-4, 3e-4, 9e-4}},
+    {"scale_rate", {6e-3, 6e-3, 6e-3}},
+    {"momentum", {0.9, 0.9, 0.9}},
+    {"weight_decay", {0, 0, 0}},
+    {"clip_norm", {0, 0, 0}},
+    {"warmup_steps", {20, 20, 20}},
+    {"step_gamma", {0.1, 0.1, 0.1}},
+    {"distill", {0, 1, 1}},
+    {"focal_alpha", {0.25, 0.25, 0.25}},
+    {"focal_gamma", {2, 2, 2}},
+    {"negatives", {3, 3, 3}},
+    {"box_weight", {1, 1, 1}},
+    {"label_smoothing", {0, 0, 0}},
+    {"evaluate_every", {1, 1, 1}, train::Limits{0, 10'000}},
+    {"checkpoint_steps", {0, 0, 0}, train::Limits{0, kMany}},
 };
-constexpr NumberField kLabels[] = {{"labels", {1, 0, 0.3}, 0, 1'000}};
-constexpr NumberField kLabelsWithoutAny[] = {{"labels", {1, 0, 0}, 0, 1'000}};
+constexpr NumberField kLabels[] = {{"labels", {1, 0, 0.3}}};
+constexpr NumberField kLabelsWithoutAny[] = {{"labels", {1, 0, 0}}};
 
 constexpr NumberField kAugmentationNumbers[] = {
-    {"flip", {0.5, 0.5, 0.5}, 0, 1},
-    {"crop", {0.5, 0.5, 0.5}, 0, 1},
-    {"crop_scale", {0.4, 0.4, 0.4}, 0, 1, Ends::kHighOnly},
-    {"zoom_out", {0.25, 0.25, 0.25}, 0, 1},
-    {"zoom_scale", {1.8, 1.8, 1.8}, 1, 10},
-    {"photometric", {0.8, 0.8, 0.8}, 0, 1},
-    {"shift", {0.125, 0.125, 0.125}, 0, 1, Ends::kLowOnly},
+    {"flip", {0.5, 0.5, 0.5}},        {"crop", {0.5, 0.5, 0.5}},
+    {"crop_scale", {0.4, 0.4, 0.4}},  {"zoom_out", {0.25, 0.25, 0.25}},
+    {"zoom_scale", {1.8, 1.8, 1.8}},  {"photometric", {0.8, 0.8, 0.8}},
+    {"shift", {0.125, 0.125, 0.125}},
 };
 
 constexpr NumberField kLowBitNumbers[] = {
-    {"exponent_reach", {1, 1, 1}, 0, 64},
-    {"blend_start", {0, 0, 0}, 0, kMany},
-    {"blend_growth", {1.5, 1.5, 1.5}, 1, 1'000},
-    {"freeze_flips", {0, 0, 0}, 0, 1},
-    {"codes_until", {1, 1, 0.75}, 0, 1, Ends::kHighOnly},
+    {"exponent_reach", {1, 1, 1}, train::Limits{0, 64}},
+    {"blend_start", {0, 0, 0}},
+    {"blend_growth", {1.5, 1.5, 1.5}},
+    {"freeze_flips", {0, 0, 0}},
+    {"codes_until", {1, 1, 0.75}},
 };
-
-// Whole numbers as such: a limit of a million is not "1e+06".
-std::string Text(double value) {
-  if (value == std::floor(value) && std::abs(value) < 1e15) {
-    return base::StrCat(static_cast<int64_t>(value));
-  }
-  return base::StrCat(value);
-}
-
-std::string RangeText(const NumberField& number) {
-  switch (number.ends) {
-    case Ends::kBoth:
-      break;
-    case Ends::kHighOnly:
-      return base::StrCat("above ", Text(number.low), " and at most ", Text(number.high));
-    case Ends::kLowOnly:
-      return base::StrCat("at least ", Text(number.low), " and below ", Text(number.high));
-  }
-  return base::StrCat(Text(number.low), "..", Text(number.high));
-}
-
-bool Holds(const NumberField& number, double value) {
-  if (!std::isfinite(value)) return false;
-  const bool low = number.ends == Ends::kHighOnly ? value > number.low : value >= number.low;
-  const bool high = number.ends == Ends::kLowOnly ? value < number.high : value <= number.high;
-  return low && high;
-}
 
 // Sets what is left out, and checks what is not.
 absl::Status FillNumbers(absl::Span<const NumberField> numbers, TrainingColumn column,
@@ -127,9 +92,11 @@ absl::Status FillNumbers(absl::Span<const NumberField> numbers, TrainingColumn c
     }
     const double value =
         is_whole ? access.GetUInt32(message, field) : access.GetDouble(message, field);
-    if (Holds(number, value)) continue;
-    return BadArgument(base::StrCat(number.name, " must be ", RangeText(number), ": ", number.name,
-                                    "=", Text(value)),
+    const train::Limits& limits =
+        number.limits.has_value() ? *number.limits : train::LimitsOf(number.name);
+    if (limits.Hold(value)) continue;
+    return BadArgument(base::StrCat(number.name, " must be ", limits.ToText(), ": ", number.name,
+                                    "=", train::NumberText(value)),
                        base::StrCat(path, ".", number.name));
   }
   return absl::OkStatus();
@@ -177,16 +144,17 @@ absl::Status CheckRateSteps(const v1::TrainingOptions& options, std::string_view
                              : "step_at belongs to the schedule STEP: schedule is another",
                        field);
   }
-  if (options.step_at_size() > kMaxRateSteps) {
-    return BadArgument(
-        base::StrCat("too many step_at: count=", options.step_at_size(), " limit=", kMaxRateSteps),
-        field);
+  if (static_cast<size_t>(options.step_at_size()) > train::kMaxRateSteps) {
+    return BadArgument(base::StrCat("too many step_at: count=", options.step_at_size(),
+                                    " limit=", train::kMaxRateSteps),
+                       field);
   }
   double before = 0;
   for (const double at : options.step_at()) {
     if (!(at > before && at < 1)) {
-      return BadArgument(
-          base::StrCat("step_at must rise, each above 0 and below 1: step_at=", Text(at)), field);
+      return BadArgument(base::StrCat("step_at must rise, each above 0 and below 1: step_at=",
+                                      train::NumberText(at)),
+                         field);
     }
     before = at;
   }
@@ -241,16 +209,7 @@ absl::StatusOr<v1::LowBitTrainingOptions> FillInLowBit(const v1::LowBitTrainingO
 }
 
 absl::Status CheckDeviceWord(std::string_view device, std::string_view field) {
-  constexpr std::string_view kNumbered = "cuda:";
-  constexpr size_t kMostDigits = 3;
-  if (device == "auto" || device == "cpu" || device == "cuda") return absl::OkStatus();
-  if (device.substr(0, kNumbered.size()) == kNumbered) {
-    const std::string_view digits = device.substr(kNumbered.size());
-    const bool is_number =
-        !digits.empty() && digits.size() <= kMostDigits &&
-        std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (is_number) return absl::OkStatus();
-  }
+  if (train::IsDeviceWord(device)) return absl::OkStatus();
   LBW_RETURN_IF_ERROR(CheckText(std::string(device), kMaxDeviceBytes, field));
   return BadArgument(
       base::StrCat("device must be \"auto\", \"cpu\", \"cuda\" or \"cuda:N\": device=\"", device,

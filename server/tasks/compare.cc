@@ -307,12 +307,7 @@ absl::StatusOr<std::string> Comparing::Result() {
   comparison["compared"] = compared_;
   Json result;
   result["comparison"] = std::move(comparison);
-  std::string text = Dump(result);
-  if (text.size() <= kMostReportBytes) return text;
-  LBW_ASSIGN_OR_RETURN(const auto hold, context_.blobs->Acquire(store::BlobStore::Access::kName));
-  LBW_ASSIGN_OR_RETURN(const std::string report,
-                       WriteText(*context_.blobs, Dump(result["comparison"])));
-  return Dump(Json{{"report_blob", report}});
+  return ResultText(*context_.blobs, "comparison", std::move(result));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/digest.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "tasks/report_size.h"
 
 namespace lbw::tasks {
 
@@ -50,6 +51,36 @@ absl::StatusOr<std::string> WriteText(store::BlobStore& blobs, std::string_view 
   LBW_RETURN_IF_ERROR(blob->Append(base::AsBytes(text)));
   LBW_ASSIGN_OR_RETURN(store::BlobInfo info, blob->Commit());
   return std::move(info.sha256);
+}
+
+absl::StatusOr<std::string> ResultText(store::BlobStore& blobs, const char* key, Json result) {
+  std::string text = Dump(result);
+  if (text.size() <= kMostReportBytes) return text;
+  LBW_ASSIGN_OR_RETURN(const auto hold, blobs.Acquire(store::BlobStore::Access::kName));
+  Json aside = std::move(result[key]);
+  result.erase(key);
+  if (result.contains("rule_matches")) {
+    aside["rule_matches"] = std::move(result["rule_matches"]);
+    result.erase("rule_matches");
+  }
+  LBW_ASSIGN_OR_RETURN(result["report_blob"], WriteText(blobs, Dump(aside)));
+  return Dump(result);
+}
+
+absl::StatusOr<store::BlobInfo> CommitBundle(store::BlobStore& blobs, const model::Model& model) {
+  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, blobs.NewBlob());
+  LBW_RETURN_IF_ERROR(model::WriteBundle(model, *blob));
+  return blob->Commit();
+}
+
+base::CancelToken UntilOrdered(jobs::JobLink& link, std::function<void()> beat) {
+  using Order = jobs::JobLink::Order;
+  const auto ordered = [&link, beat = std::move(beat)] {
+    beat();
+    const Order order = link.order();
+    return order != Order::kGoOn && order != Order::kCheckpoint;
+  };
+  return base::CancelToken(ordered, absl::InfiniteFuture());
 }
 
 }  // namespace lbw::tasks

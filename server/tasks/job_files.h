@@ -12,10 +12,13 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "base/cancel.h"
 #include "base/io.h"
 #include "dataset/pack.h"
 #include "jobs/runner.h"
+#include "model/model.h"
 #include "store/blob_store.h"
+#include "tasks/json.h"
 
 namespace lbw::tasks {
 
@@ -39,6 +42,17 @@ absl::Status WriteCheckpoint(const jobs::JobContext& context, jobs::CheckpointIn
 
 // A durable blob with that text; the caller holds BlobStore::Access::kName. Returns its SHA-256.
 absl::StatusOr<std::string> WriteText(store::BlobStore& blobs, std::string_view text);
+
+// What a child answers: the result as text, or, where that is too long for a line of the protocol,
+// "report_blob" in the place of the message under the key and of "rule_matches", which the blob
+// then has as a member. Holds BlobStore::Access::kName itself. Errors: the store's.
+absl::StatusOr<std::string> ResultText(store::BlobStore& blobs, const char* key, Json result);
+
+// A durable blob with the model's bundle; the caller holds BlobStore::Access::kName.
+absl::StatusOr<store::BlobInfo> CommitBundle(store::BlobStore& blobs, const model::Model& model);
+
+// True once an order that ends the job is there; beat: called each time it is asked.
+base::CancelToken UntilOrdered(jobs::JobLink& link, std::function<void()> beat);
 
 }  // namespace lbw::tasks
 

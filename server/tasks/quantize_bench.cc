@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "tasks/calibration_options.h"
 #include "tasks/cpu.h"
 #include "tasks/job_files.h"
 #include "tasks/json.h"
@@ -42,12 +43,9 @@ absl::Status QuantizeBench::Obey() {
 }
 
 base::CancelToken QuantizeBench::UntilOrdered() {
-  const auto ordered = [this] {
+  return tasks::UntilOrdered(link_, [this] {
     if (steps_.Beat()) Report(stage_);
-    const Order order = link_.order();
-    return order != Order::kGoOn && order != Order::kCheckpoint;
-  };
-  return base::CancelToken(ordered, absl::InfiniteFuture());
+  });
 }
 
 void QuantizeBench::Report(std::string_view stage, std::map<std::string, double> values) {
@@ -147,24 +145,13 @@ absl::Status QuantizeBench::Resume() {
 }
 
 absl::StatusOr<std::unique_ptr<LayerWalk>> QuantizeBench::Walk(Trial::Codes codes) {
-  WalkOptions options;
-  options.threads = Threads();
-  options.seed = spec_.calibration.seed;
-  options.positions = spec_.calibration.positions;
-  options.scratch_folder = context_.scratch_folder;
-  // Means alone are enough to correct a bias.
-  if (codes == Trial::Codes::kProjected) options.max_layer_bytes = 0;
-  return LayerWalk::Open(model_, engine_, pictures_.inputs, HeadValues(model_), options);
+  const WalkFor purpose = codes == Trial::Codes::kProjected ? WalkFor::kMeans : WalkFor::kCodes;
+  return LayerWalk::Open(
+      model_, engine_, pictures_.inputs, HeadValues(model_),
+      WalkOptionsOf(spec_.calibration, Threads(), context_.scratch_folder, purpose));
 }
 
-ChoiceOptions QuantizeBench::Choices() const {
-  ChoiceOptions options;
-  options.quantize = spec_.options;
-  options.scale = spec_.calibration.scale;
-  options.damping = spec_.calibration.damping;
-  options.sweeps = spec_.calibration.sweeps;
-  return options;
-}
+ChoiceOptions QuantizeBench::Choices() const { return ChoicesOf(spec_.options, spec_.calibration); }
 
 absl::Status QuantizeBench::Calibrate(const Trial& trial) {
   steps_.Begin(UnitsOfTrial());

@@ -1,8 +1,12 @@
 #include "tasks/quantize_report.h"
 
 #include <cmath>
+#include <map>
 #include <utility>
+#include <variant>
 
+#include "base/ids.h"
+#include "base/status.h"
 #include "base/strings.h"
 
 namespace lbw::tasks {
@@ -50,6 +54,11 @@ std::string BiasPlace(const std::string& bias_in) {
   if (bias_in == "batch_norm") return "BIAS_PLACE_BATCH_NORM";
   if (bias_in == "stored") return "BIAS_PLACE_STORED";
   return "BIAS_PLACE_UNSPECIFIED";
+}
+
+double RelativeError(const SolvedLayer& solved) {
+  const LayerFigures& figures = solved.figures;
+  return figures.output_power > 0 ? figures.error / figures.output_power : 0;
 }
 
 }  // namespace
@@ -121,6 +130,51 @@ Json LayerJson(const LayerLine& line) {
     out["scale"] = tensor.scales.empty() ? "SCALE_KIND_POW2" : "SCALE_KIND_REAL";
   }
   return out;
+}
+
+Json CalibratedLayersJson(const std::vector<WalkLayer>& layers, const CalibratedNetwork& network) {
+  std::map<std::string, const WalkLayer*> by_name;
+  for (const WalkLayer& layer : layers) by_name[layer.weight.constant] = &layer;
+  double sum = 0;
+  for (const SolvedLayer& solved : network.solved) sum += RelativeError(solved);
+  Json list = Json::array();
+  for (size_t i = 0; i < network.solved.size(); ++i) {
+    const SolvedLayer& solved = network.solved[i];
+    list.push_back(LayerJson({by_name.at(solved.weight), &solved, network.bias_in[i],
+                              sum > 0 ? RelativeError(solved) / sum : 0}));
+  }
+  return list;
+}
+
+Json CalibrationJson(const CalibrationAsked& asked, const std::string& pack,
+                     const CalibrationPictures& pictures, const graph::Activations& activations) {
+  Json out;
+  out["dataset"] = base::DatasetName(asked.dataset);
+  out["pack_artifact"] = base::ArtifactName(pack);
+  out["split"] = asked.split;
+  out["seed"] = base::StrCat(asked.seed);
+  out["pictures"] = pictures.inputs.size();
+  out["pictures_failed"] = pictures.failed.size();
+  out["activations"] = Json::parse(graph::ActivationsToJson(activations));
+  return out;
+}
+
+absl::StatusOr<model::QuantizeOutcome> ReportCodes(const model::Model& floating,
+                                                   const model::QuantizeOptions& options,
+                                                   const CodesOf& codes_of) {
+  LBW_ASSIGN_OR_RETURN(model::QuantizeOutcome plan, model::PlanQuantization(floating, options));
+  for (quant::TensorReport& report : plan.reports) {
+    const quant::QuantizedTensor* codes = codes_of(report.name);
+    if (codes == nullptr) continue;
+    const auto& weights = std::get<base::Tensor>(floating.constants.find(report.name)->second);
+    LBW_ASSIGN_OR_RETURN(quant::TensorReport made,
+                         quant::ReportTensor(weights.view(), *codes, report.options));
+    made.name = report.name;
+    made.node = report.node;
+    made.rule_index = report.rule_index;
+    report = std::move(made);
+  }
+  return plan;
 }
 
 }  // namespace lbw::tasks

@@ -92,32 +92,16 @@ Json MuJson(const MuOutcome& outcome) {
   return list;
 }
 
-double RelativeError(const SolvedLayer& solved) {
-  const LayerFigures& figures = solved.figures;
-  return figures.output_power > 0 ? figures.error / figures.output_power : 0;
-}
-
 Json LayersJson(const QuantizeBench& bench, const QuantizeFindings& findings) {
-  const CalibratedNetwork& network = bench.network();
-  double sum = 0;
-  for (const SolvedLayer& solved : network.solved) sum += RelativeError(solved);
-  std::map<std::string, const WalkLayer*> by_name;
-  for (const WalkLayer& layer : bench.layers()) by_name[layer.weight.constant] = &layer;
+  Json layers = CalibratedLayersJson(bench.layers(), bench.network());
+  if (!findings.widths.has_value()) return layers;
   std::map<std::string, Json> widths;
-  if (findings.widths.has_value()) {
-    for (Json& layer : ToJson(findings.widths->free)) {
-      widths[layer["name"].get<std::string>()] = std::move(layer["widths"]);
-    }
+  for (Json& layer : ToJson(findings.widths->free)) {
+    widths[layer["name"].get<std::string>()] = std::move(layer["widths"]);
   }
-  Json layers = Json::array();
-  for (size_t i = 0; i < network.solved.size(); ++i) {
-    const SolvedLayer& solved = network.solved[i];
-    Json json = LayerJson({by_name.at(solved.weight), &solved, network.bias_in[i],
-                           sum > 0 ? RelativeError(solved) / sum : 0});
-    if (const auto it = widths.find(solved.weight); it != widths.end()) {
-      json["widths"] = std::move(it->second);
-    }
-    layers.push_back(std::move(json));
+  for (Json& layer : layers) {
+    const auto it = widths.find(layer["name"].get<std::string>());
+    if (it != widths.end()) layer["widths"] = std::move(it->second);
   }
   return layers;
 }
@@ -135,18 +119,11 @@ Json TimingsJson(QuantizeBench& bench) {
           {"device", base::StrCat("cpu, ", CpuIsa())}};
 }
 
-Json CalibrationJson(QuantizeBench& bench, const model::Model& finished,
-                     const QuantizeFindings& findings) {
-  const CalibrationAsked& asked = bench.spec().calibration;
-  Json out;
-  out["dataset"] = base::DatasetName(asked.dataset);
-  out["pack_artifact"] = base::ArtifactName(bench.pack_sha256());
-  out["split"] = asked.split;
-  out["seed"] = base::StrCat(asked.seed);
-  out["pictures"] = bench.pictures().inputs.size();
-  out["pictures_failed"] = bench.pictures().failed.size();
+Json WholeCalibrationJson(QuantizeBench& bench, const model::Model& finished,
+                          const QuantizeFindings& findings) {
+  Json out = CalibrationJson(bench.spec().calibration, bench.pack_sha256(), bench.pictures(),
+                             finished.activations);
   out["layers"] = LayersJson(bench, findings);
-  out["activations"] = Json::parse(graph::ActivationsToJson(finished.activations));
   out["measurements"] = findings.measurements;
   if (const Measure* measure = bench.measure()) {
     out["metric"] = std::string(measure->metric());
@@ -181,24 +158,14 @@ Json RuleJson(const quant::LayerRule& rule) {
   return json;
 }
 
-// Every tensor of the model, the quantized ones with what their codes did.
 absl::StatusOr<model::QuantizeOutcome> Outcome(const QuantizeBench& bench) {
-  LBW_ASSIGN_OR_RETURN(model::QuantizeOutcome plan,
-                       model::PlanQuantization(bench.model(), bench.standing_options().quantize));
-  std::map<std::string, const SolvedLayer*> solved;
-  for (const SolvedLayer& layer : bench.network().solved) solved[layer.weight] = &layer;
-  for (quant::TensorReport& report : plan.reports) {
-    const auto it = solved.find(report.name);
-    if (it == solved.end()) continue;
-    const auto& weights = std::get<base::Tensor>(bench.model().constants.find(report.name)->second);
-    LBW_ASSIGN_OR_RETURN(quant::TensorReport made,
-                         quant::ReportTensor(weights.view(), it->second->tensor, report.options));
-    made.name = report.name;
-    made.node = report.node;
-    made.rule_index = report.rule_index;
-    report = std::move(made);
-  }
-  return plan;
+  std::map<std::string, const quant::QuantizedTensor*> codes;
+  for (const SolvedLayer& layer : bench.network().solved) codes[layer.weight] = &layer.tensor;
+  return ReportCodes(bench.model(), bench.standing_options().quantize,
+                     [&codes](const std::string& weight) -> const quant::QuantizedTensor* {
+                       const auto it = codes.find(weight);
+                       return it == codes.end() ? nullptr : it->second;
+                     });
 }
 
 }  // namespace
@@ -254,28 +221,18 @@ absl::StatusOr<std::string> WriteResult(QuantizeBench& bench, const model::Model
   LBW_ASSIGN_OR_RETURN(const model::QuantizeOutcome outcome, Outcome(bench));
   store::BlobStore& blobs = *bench.context().blobs;
   LBW_ASSIGN_OR_RETURN(const auto hold, blobs.Acquire(store::BlobStore::Access::kName));
-  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, blobs.NewBlob());
-  LBW_RETURN_IF_ERROR(model::WriteBundle(finished, *blob));
-  LBW_ASSIGN_OR_RETURN(const store::BlobInfo info, blob->Commit());
+  LBW_ASSIGN_OR_RETURN(const store::BlobInfo info, CommitBundle(blobs, finished));
   const ChoiceOptions& used = bench.standing_options();
   const std::vector<quant::LayerRule>& rules = used.quantize.rules;
   Json result;
   result["quantization"] = {{"report", ReportJson(outcome.reports)},
-                            {"calibration", CalibrationJson(bench, finished, findings)}};
+                            {"calibration", WholeCalibrationJson(bench, finished, findings)}};
   result["rule_matches"] = RuleMatchesJson(outcome.caught, rules);
   result["options"] = UsedOptionsJson(bench.spec().options_json, used,
                                       rules.size() - bench.spec().options.rules.size());
   result["bundle"] = info.sha256;
   result["bundle_bytes"] = base::StrCat(info.size_bytes);
-  std::string text = Dump(result);
-  if (text.size() <= kMostReportBytes) return text;
-  Json aside = result["quantization"];
-  aside["rule_matches"] = result["rule_matches"];
-  LBW_ASSIGN_OR_RETURN(const std::string report, WriteText(blobs, Dump(aside)));
-  result.erase("quantization");
-  result.erase("rule_matches");
-  result["report_blob"] = report;
-  return Dump(result);
+  return ResultText(blobs, "quantization", std::move(result));
 }
 
 }  // namespace lbw::tasks

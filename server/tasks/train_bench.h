@@ -94,7 +94,6 @@ class TrainBench {
   Json TrainingJson() const;
   absl::StatusOr<Json> ResultJson(const model::Model& chosen);
   absl::StatusOr<store::BlobInfo> WriteVersion(const model::Model& chosen);
-  absl::StatusOr<std::string> WriteResult(Json result);
 
   const jobs::JobContext& context_;
   jobs::JobLink& link_;

@@ -12,7 +12,6 @@
 #include "tasks/job_files.h"
 #include "tasks/observe_ranges.h"
 #include "tasks/quantize_report.h"
-#include "tasks/report_size.h"
 #include "tasks/train_bench.h"
 
 namespace lbw::tasks {
@@ -164,55 +163,28 @@ absl::StatusOr<Json> TrainBench::ResultJson(const model::Model& chosen) {
   training["training"] = TrainingJson();
   if (!on_grid()) return result;
   const FineTuneAsked& asked = *spec_.fine_tune;
-  LBW_ASSIGN_OR_RETURN(model::QuantizeOutcome plan, model::PlanQuantization(float_, asked.options));
-  for (quant::TensorReport& report : plan.reports) {
-    const auto found = chosen.constants.find(report.name);
-    if (!report.quantized || found == chosen.constants.end()) continue;
-    const auto* codes = std::get_if<quant::QuantizedTensor>(&found->second);
-    if (codes == nullptr) continue;
-    const auto& weights = std::get<base::Tensor>(float_.constants.find(report.name)->second);
-    LBW_ASSIGN_OR_RETURN(quant::TensorReport made,
-                         quant::ReportTensor(weights.view(), *codes, report.options));
-    made.name = report.name;
-    made.node = report.node;
-    made.rule_index = report.rule_index;
-    report = std::move(made);
-  }
+  const CodesOf codes_of = [&chosen](const std::string& weight) {
+    const auto found = chosen.constants.find(weight);
+    return found == chosen.constants.end() ? nullptr
+                                           : std::get_if<quant::QuantizedTensor>(&found->second);
+  };
+  LBW_ASSIGN_OR_RETURN(const model::QuantizeOutcome plan,
+                       ReportCodes(float_, asked.options, codes_of));
   training["report"] = ReportJson(plan.reports);
-  Json calibration;
-  calibration["dataset"] = base::DatasetName(asked.calibration.dataset);
-  calibration["pack_artifact"] = base::ArtifactName(calibration_sha256_);
-  calibration["split"] = asked.calibration.split;
-  calibration["seed"] = base::StrCat(asked.calibration.seed);
-  calibration["pictures"] = calibration_.inputs.size();
-  calibration["pictures_failed"] = calibration_.failed.size();
+  Json calibration =
+      CalibrationJson(asked.calibration, calibration_sha256_, calibration_, chosen.activations);
   calibration["layers"] = state_.told.value("calibrated_layers", Json::array());
-  calibration["activations"] = Json::parse(graph::ActivationsToJson(chosen.activations));
   training["calibration"] = std::move(calibration);
   result["rule_matches"] = RuleMatchesJson(plan.caught, asked.options.rules);
   result["options"] = asked.options_json;
   return result;
 }
 
-absl::StatusOr<std::string> TrainBench::WriteResult(Json result) {
-  std::string text = Dump(result);
-  if (text.size() <= kMostReportBytes) return text;
-  Json aside = result["training"];
-  aside["rule_matches"] = result.value("rule_matches", Json::array());
-  LBW_ASSIGN_OR_RETURN(const std::string blob, WriteText(*context_.blobs, Dump(aside)));
-  result.erase("training");
-  result.erase("rule_matches");
-  result["report_blob"] = blob;
-  return Dump(result);
-}
-
 // Names the blob anew where it is there already: sweeps wait while its lock is held, so it is held
 // around this alone, and not over the evaluation between the two times.
 absl::StatusOr<store::BlobInfo> TrainBench::WriteVersion(const model::Model& chosen) {
   LBW_ASSIGN_OR_RETURN(const auto hold, context_.blobs->Acquire(store::BlobStore::Access::kName));
-  LBW_ASSIGN_OR_RETURN(const std::unique_ptr<store::BlobWriter> blob, context_.blobs->NewBlob());
-  LBW_RETURN_IF_ERROR(model::WriteBundle(chosen, *blob));
-  return blob->Commit();
+  return CommitBundle(*context_.blobs, chosen);
 }
 
 absl::StatusOr<std::string> TrainBench::Finish() {
@@ -238,7 +210,7 @@ absl::StatusOr<std::string> TrainBench::Finish() {
   result["bundle_bytes"] = base::StrCat(info.size_bytes);
   steps_.End();
   Report("write the version");
-  return WriteResult(std::move(result));
+  return ResultText(*context_.blobs, "training", std::move(result));
 }
 
 }  // namespace lbw::tasks

@@ -282,12 +282,9 @@ absl::Status TrainBench::ReestimateBatchNorm(Weights weights) {
 }
 
 base::CancelToken TrainBench::UntilOrdered() {
-  const auto ordered = [this] {
+  return tasks::UntilOrdered(link_, [this] {
     if (steps_.Beat()) Report(stage_);
-    const Order order = link_.order();
-    return order != Order::kGoOn && order != Order::kCheckpoint;
-  };
-  return base::CancelToken(ordered, absl::InfiniteFuture());
+  });
 }
 
 absl::Status TrainBench::Train() {

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "detect/role_source.h"
 #include "detect/spec.h"
 #include "model/model.h"
 #include "train/loss.h"
@@ -32,6 +33,28 @@ absl::Status BadSpec(std::string_view message);
 absl::Status BadGraph(std::string_view message);
 absl::Status BadTruth(std::string_view message);
 
+// A loss of a head: torch's exceptions become Status here.
+class GuardedLoss : public HeadLoss {
+ public:
+  const std::vector<std::string>& inputs() const final { return inputs_; }
+  absl::StatusOr<LossValue> Compute(const std::vector<at::Tensor>& outputs,
+                                    const std::vector<at::Tensor>& teacher,
+                                    const BatchTruth& truth) final;
+
+ protected:
+  // head: its kind, for messages.
+  GuardedLoss(std::string_view head, const LossOptions& options) : options_(options), head_(head) {}
+  virtual absl::StatusOr<LossValue> ComputeTerms(const std::vector<at::Tensor>& outputs,
+                                                 const std::vector<at::Tensor>& teacher,
+                                                 const BatchTruth& truth) const = 0;
+
+  const LossOptions options_;
+  std::vector<std::string> inputs_;
+
+ private:
+  const std::string head_;
+};
+
 // Rows of a role out of a network's outputs, in the layouts of detect/role_reader.h, by views and
 // one concatenation where there are several values.
 class RoleRows {
@@ -45,16 +68,12 @@ class RoleRows {
   absl::StatusOr<at::Tensor> Read(const std::vector<at::Tensor>& outputs) const;
 
  private:
-  struct Source {
-    size_t input = 0;
-    detect::ValueSlice slice;
-  };
-  absl::StatusOr<at::Tensor> ReadOne(const Source& source, const at::Tensor& output) const;
-  absl::Status Misfit(const Source& source, absl::Span<const int64_t> shape) const;
+  absl::StatusOr<at::Tensor> ReadOne(const detect::RoleSource& source,
+                                     const at::Tensor& output) const;
 
   std::string name_;
   int64_t channels_ = 0;
-  std::vector<Source> sources_;
+  std::vector<detect::RoleSource> sources_;
 };
 
 // Where the scores stand before their activation.

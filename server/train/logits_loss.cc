@@ -9,35 +9,22 @@
 
 #include "base/status.h"
 #include "base/strings.h"
-#include "engine/torch/torch_bridge.h"
 #include "train/heads.h"
 
 namespace lbw::train {
 namespace {
 
-class LogitsLoss final : public HeadLoss {
+class LogitsLoss final : public GuardedLoss {
  public:
   LogitsLoss(const LogitSource& source, const ScoreKind& kind, const LossOptions& options)
-      : options_(options),
+      : GuardedLoss("logits", options),
         kind_(kind),
         scores_("head.outputs.scores", source.slices, kind.channels(), inputs_) {}
-
-  const std::vector<std::string>& inputs() const override { return inputs_; }
-
-  absl::StatusOr<LossValue> Compute(const std::vector<at::Tensor>& outputs,
-                                    const std::vector<at::Tensor>& teacher,
-                                    const BatchTruth& truth) override {
-    try {
-      return ComputeTerms(outputs, teacher, truth);
-    } catch (...) {
-      return engine::CurrentTorchError("the loss of head logits");
-    }
-  }
 
  private:
   absl::StatusOr<LossValue> ComputeTerms(const std::vector<at::Tensor>& outputs,
                                          const std::vector<at::Tensor>& teacher,
-                                         const BatchTruth& truth) const {
+                                         const BatchTruth& truth) const override {
     LBW_ASSIGN_OR_RETURN(const at::Tensor logits, ReadLogits(outputs));
     std::vector<LossTerm> terms;
     if (options_.labels > 0) {
@@ -103,9 +90,7 @@ class LogitsLoss final : public HeadLoss {
         .sum(-1, true);
   }
 
-  const LossOptions options_;
   const ScoreKind kind_;
-  std::vector<std::string> inputs_;
   const RoleRows scores_;
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "engine/torch/torch_bridge.h"
 #include "train/heads.h"
 
 namespace lbw::train {
@@ -14,6 +15,16 @@ struct Kind {
 constexpr Kind kKinds[] = {{"logits", &NewLogitsLoss}, {"ssd", &NewSsdLoss}};
 
 }  // namespace
+
+absl::StatusOr<LossValue> GuardedLoss::Compute(const std::vector<at::Tensor>& outputs,
+                                               const std::vector<at::Tensor>& teacher,
+                                               const BatchTruth& truth) {
+  try {
+    return ComputeTerms(outputs, teacher, truth);
+  } catch (...) {
+    return engine::CurrentTorchError(base::StrCat("the loss of head ", head_));
+  }
+}
 
 absl::StatusOr<std::unique_ptr<HeadLoss>> NewHeadLoss(const model::Model& model,
                                                       const LossOptions& options) {

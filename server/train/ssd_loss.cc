@@ -19,7 +19,6 @@
 #include "base/strings.h"
 #include "base/tensor.h"
 #include "detect/decoder.h"
-#include "engine/torch/torch_bridge.h"
 #include "train/heads.h"
 
 namespace lbw::train {
@@ -56,11 +55,11 @@ std::shared_ptr<at::Tensor> Shared(at::Tensor tensor) {
   return std::make_shared<at::Tensor>(std::move(tensor));
 }
 
-class SsdLoss final : public HeadLoss {
+class SsdLoss final : public GuardedLoss {
  public:
   SsdLoss(const model::ModelSpec& spec, const LogitSource& source, const ScoreKind& kind,
           std::vector<BoxCxcywhNorm> priors, const LossOptions& options)
-      : options_(options),
+      : GuardedLoss("ssd", options),
         box_(spec.head.box),
         input_(spec.input),
         kind_(kind),
@@ -68,22 +67,10 @@ class SsdLoss final : public HeadLoss {
         boxes_("head.outputs.boxes", spec.head.boxes.values, kBoxNumbers, inputs_),
         scores_("head.outputs.scores", source.slices, kind.channels(), inputs_) {}
 
-  const std::vector<std::string>& inputs() const override { return inputs_; }
-
-  absl::StatusOr<LossValue> Compute(const std::vector<at::Tensor>& outputs,
-                                    const std::vector<at::Tensor>& teacher,
-                                    const BatchTruth& truth) override {
-    try {
-      return ComputeTerms(outputs, teacher, truth);
-    } catch (...) {
-      return engine::CurrentTorchError("the loss of head ssd");
-    }
-  }
-
  private:
   absl::StatusOr<LossValue> ComputeTerms(const std::vector<at::Tensor>& outputs,
                                          const std::vector<at::Tensor>& teacher,
-                                         const BatchTruth& truth) const {
+                                         const BatchTruth& truth) const override {
     LBW_ASSIGN_OR_RETURN(const Rows rows, ReadRows(outputs));
     std::vector<LossTerm> terms;
     if (options_.labels > 0) {
@@ -254,12 +241,10 @@ class SsdLoss final : public HeadLoss {
     terms.push_back({"distill.boxes", Shared(distance.mul(top).sum().div(all)), options_.distill});
   }
 
-  const LossOptions options_;
   const detect::BoxSpec box_;
   const detect::InputSpec input_;
   const ScoreKind kind_;
   const std::vector<BoxCxcywhNorm> priors_;
-  std::vector<std::string> inputs_;
   const RoleRows boxes_;
   const RoleRows scores_;
 };

@@ -3,8 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "component/job_driver.h"
-#include "component/server_fixture.h"
+#include "component/two_versions.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -13,15 +12,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// A server with a model of two versions, float and 4 bits, and a dataset.
-class CalibrationJobs : public ::testing::Test {
+class CalibrationJobs : public TwoVersionsTest {
  protected:
-  CalibrationJobs() : driver_(fixture_.data_dir()) {
-    model_ = fixture_.CreateDiscModel();
-    v1::ModelVersion quantized;
-    EXPECT_TRUE(fixture_.Quantize(model_, 4, &quantized).ok());
-    dataset_ = MakeDataset(fixture_, driver_, "discs").name();
-  }
   v1::CreateJobRequest Quantize() const {
     v1::CreateJobRequest request;
     v1::QuantizeSpec* spec = request.mutable_spec()->mutable_quantize();
@@ -36,15 +28,6 @@ class CalibrationJobs : public ::testing::Test {
     request.mutable_spec()->mutable_compare()->set_dataset(dataset_);
     return request;
   }
-  grpc::Status Create(const v1::CreateJobRequest& request, v1::Job* job) {
-    grpc::ClientContext context;
-    return fixture_.jobs().CreateJob(&context, request, job);
-  }
-
-  ServerFixture fixture_;
-  JobDriver driver_;
-  std::string model_;
-  std::string dataset_;
 };
 
 TEST_F(CalibrationJobs, AQuantizationIsFilledInAndEstimated) {

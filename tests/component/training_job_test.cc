@@ -6,8 +6,7 @@
 #include <vector>
 
 #include "base/io.h"
-#include "component/job_driver.h"
-#include "component/server_fixture.h"
+#include "component/two_versions.h"
 #include "detect/image/image.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -39,15 +38,8 @@ std::string CheckpointOf(const std::string& bundle, float scale) {
   return sink.Take();
 }
 
-// A server with a model of two versions, float and 4 bits, and a dataset.
-class TrainingJobs : public ::testing::Test {
+class TrainingJobs : public TwoVersionsTest {
  protected:
-  TrainingJobs() : driver_(fixture_.data_dir()) {
-    model_ = fixture_.CreateDiscModel();
-    v1::ModelVersion quantized;
-    EXPECT_TRUE(fixture_.Quantize(model_, 4, &quantized).ok());
-    dataset_ = MakeDataset(fixture_, driver_, "discs").name();
-  }
   v1::CreateJobRequest Train() const {
     v1::CreateJobRequest request;
     v1::TrainSpec* spec = request.mutable_spec()->mutable_train();
@@ -62,10 +54,6 @@ class TrainingJobs : public ::testing::Test {
     spec->mutable_options()->set_bits(bits);
     spec->mutable_data()->set_dataset(dataset_);
     return request;
-  }
-  grpc::Status Create(const v1::CreateJobRequest& request, v1::Job* job) {
-    grpc::ClientContext context;
-    return fixture_.jobs().CreateJob(&context, request, job);
   }
   grpc::Status Detect(const std::string& model, v1::DetectResponse* response) {
     const DiscScene scene = DrawDiscScene(5, 160);
@@ -87,11 +75,6 @@ class TrainingJobs : public ::testing::Test {
     const absl::Status added = driver_.queue().AddCheckpoint({lease.job.id, lease.token}, info);
     EXPECT_TRUE(added.ok()) << added;
   }
-
-  ServerFixture fixture_;
-  JobDriver driver_;
-  std::string model_;
-  std::string dataset_;
 };
 
 TEST_F(TrainingJobs, ATrainingIsFilledInAndEstimated) {

@@ -325,41 +325,53 @@ def check(database, jobs, service, expected):
             fail(f"not exactly one of {what}: {wrong}")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def soak(doc, rounds, work):
+    """Parses a soak's options and does work(service, options, rng) with a service, which ends whatever happens."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    rng = random.Random(options.seed)
     print(f"{options.rounds} rounds, SEED={options.seed}", flush=True)
     service = Service(options.bin, options.work)
     try:
-        prepare(service, options.work)
-        database = sqlite3.connect(f"file:{service.data}/lbw.db?mode=ro", uri=True, isolation_level=None)
-        expected = {}
-        for i, spec in enumerate(SPECS):
-            job = create(service, spec, f"undisturbed-{i}")
-            wait_until(job, lambda: database.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()[0] not in
-                       ("QUEUED", "RUNNING"), 120)
-            state = service.lbw("job", "get", job)
-            if state["state"] != "JOB_STATE_SUCCEEDED":
-                fail(f"undisturbed, {spec} is {state['state']}: {state.get('error')}")
-            expected[spec] = result_of(state)
-        start = time.monotonic()
-        jobs, states = kill_all(service, database, rng, options.rounds)
-        wait_until("the rest of the jobs", lambda: (service.keep_running(), database.execute(
-            f"SELECT COUNT(*) FROM jobs WHERE state IN {ACTIVE}").fetchone()[0] == 0)[1], 600)
-        seconds = time.monotonic() - start
-        check(database, jobs, service, expected)
-        attempts = database.execute("SELECT SUM(attempts) FROM jobs").fetchone()[0]
-        report(jobs, states, attempts, seconds)
+        work(service, options, random.Random(options.seed))
         service.stop()
     finally:
         for process in (service.worker, service.server):
             if process and process.poll() is None:
                 process.kill()
+
+
+def read_only(service):
+    return sqlite3.connect(f"file:{service.data}/lbw.db?mode=ro", uri=True, isolation_level=None)
+
+
+def work(service, options, rng):
+    prepare(service, options.work)
+    database = read_only(service)
+    expected = {}
+    for i, spec in enumerate(SPECS):
+        job = create(service, spec, f"undisturbed-{i}")
+        wait_until(job, lambda: database.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()[0] not in
+                   ("QUEUED", "RUNNING"), 120)
+        state = service.lbw("job", "get", job)
+        if state["state"] != "JOB_STATE_SUCCEEDED":
+            fail(f"undisturbed, {spec} is {state['state']}: {state.get('error')}")
+        expected[spec] = result_of(state)
+    start = time.monotonic()
+    jobs, states = kill_all(service, database, rng, options.rounds)
+    wait_until("the rest of the jobs", lambda: (service.keep_running(), database.execute(
+        f"SELECT COUNT(*) FROM jobs WHERE state IN {ACTIVE}").fetchone()[0] == 0)[1], 600)
+    seconds = time.monotonic() - start
+    check(database, jobs, service, expected)
+    attempts = database.execute("SELECT SUM(attempts) FROM jobs").fetchone()[0]
+    report(jobs, states, attempts, seconds)
+
+
+def main():
+    soak(__doc__, 20, work)
     print("every job succeeded exactly once, with the result of an undisturbed run")
 
 

@@ -7,17 +7,12 @@ Trains a small detector in float and on the grid, undisturbed; then again and ag
 that was training. Every job must succeed once, and the bundle that it made must have the bytes of the undisturbed one.
 """
 
-import argparse
 import collections
-import json
-import random
-import sqlite3
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-from job_soak import Service, child_of, children_of, fail, is_running, send, wait_until
+from job_soak import child_of, children_of, fail, is_running, read_only, send, soak, wait_until
 
 SPEC = '{"input": {"size": [64, 64]}, "classes": ["disc", "square", "triangle", "ring", "cross", "star"]}\n'
 COMMON = ["--dataset", "scenes", "--batch", "8", "--epochs", "3", "--threads", "2", "--checkpoint-steps", "4", "--device", "cpu",
@@ -89,48 +84,37 @@ def kill(service, database, job, rng):
     return target
 
 
+def work(service, options, rng):
+    prepare(service, options.work)
+    database = read_only(service)
+    expected = {}
+    for i, kind in enumerate(KINDS):
+        job = create(service, kind, f"undisturbed-{i}")
+        wait_until(kind, lambda: state_of(database, job) not in ("QUEUED", "RUNNING"), 300)
+        expected[kind] = bundle_of(service, job)
+    hits, jobs, start = collections.Counter(), 0, time.monotonic()
+    while sum(hits.values()) < options.rounds:
+        kind = list(KINDS)[jobs % len(KINDS)]
+        job = create(service, kind, f"job-{jobs}")
+        jobs += 1
+        for _ in range(rng.randint(1, 3)):
+            if sum(hits.values()) == options.rounds:
+                break
+            hit = kill(service, database, job, rng)
+            if hit is None:
+                break
+            hits[hit] += 1
+        wait_until(f"the end of {job}", lambda: (service.keep_running(), state_of(database, job) not in (
+            "QUEUED", "RUNNING", "PAUSING"))[1], 300)
+        if bundle_of(service, job) != expected[kind]:
+            fail(f"{job} ({kind}) made another bundle than the undisturbed run")
+    for target, count in sorted(hits.items()):
+        print(f"  {count:4d} x {target} while its job trained")
+    print(f"{jobs} jobs, {sum(hits.values())} kills in {time.monotonic() - start:.0f} s")
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    rng = random.Random(options.seed)
-    print(f"{options.rounds} rounds, SEED={options.seed}", flush=True)
-    service = Service(options.bin, options.work)
-    try:
-        prepare(service, options.work)
-        database = sqlite3.connect(f"file:{service.data}/lbw.db?mode=ro", uri=True, isolation_level=None)
-        expected = {}
-        for i, kind in enumerate(KINDS):
-            job = create(service, kind, f"undisturbed-{i}")
-            wait_until(kind, lambda: state_of(database, job) not in ("QUEUED", "RUNNING"), 300)
-            expected[kind] = bundle_of(service, job)
-        hits, jobs, start = collections.Counter(), 0, time.monotonic()
-        while sum(hits.values()) < options.rounds:
-            kind = list(KINDS)[jobs % len(KINDS)]
-            job = create(service, kind, f"job-{jobs}")
-            jobs += 1
-            for _ in range(rng.randint(1, 3)):
-                if sum(hits.values()) == options.rounds:
-                    break
-                hit = kill(service, database, job, rng)
-                if hit is None:
-                    break
-                hits[hit] += 1
-            wait_until(f"the end of {job}", lambda: (service.keep_running(), state_of(database, job) not in (
-                "QUEUED", "RUNNING", "PAUSING"))[1], 300)
-            if bundle_of(service, job) != expected[kind]:
-                fail(f"{job} ({kind}) made another bundle than the undisturbed run")
-        for target, count in sorted(hits.items()):
-            print(f"  {count:4d} x {target} while its job trained")
-        print(f"{jobs} jobs, {sum(hits.values())} kills in {time.monotonic() - start:.0f} s")
-        service.stop()
-    finally:
-        for process in (service.worker, service.server):
-            if process and process.poll() is None:
-                process.kill()
+    soak(__doc__, 5, work)
     print("every job made the bundle of its undisturbed run, bit for bit")
 
 

@@ -18,16 +18,6 @@
 namespace lbw::client {
 namespace {
 
-absl::Status CheckFiles(const CalibrateArguments& arguments) {
-  if (!arguments.plot.empty()) LBW_RETURN_IF_ERROR(CheckOutFile(arguments.plot, "--plot"));
-  if (!arguments.report.empty()) LBW_RETURN_IF_ERROR(CheckOutFile(arguments.report, "--report"));
-  const bool wants_result = !arguments.plot.empty() || !arguments.report.empty();
-  if (!wants_result || !(arguments.job.no_wait || arguments.job.dry_run)) return absl::OkStatus();
-  return base::Error(
-      absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
-      "--plot and --report need the result; they do not go with --no-wait or --dry-run");
-}
-
 // Everything but the dataset, so that a wrong option costs no upload.
 absl::StatusOr<v1::CreateJobRequest> BuildRequest(const Session& session,
                                                   const CalibrateArguments& arguments) {
@@ -117,7 +107,7 @@ void AddCalibrateFlags(CLI::App& app, CalibrateArguments& arguments) {
 }
 
 absl::Status Calibrate(Session& session, const CalibrateArguments& arguments) {
-  LBW_RETURN_IF_ERROR(CheckFiles(arguments));
+  LBW_RETURN_IF_ERROR(CheckResultFiles(arguments.job, arguments.plot, arguments.report));
   LBW_ASSIGN_OR_RETURN(v1::CreateJobRequest request, BuildRequest(session, arguments));
   LBW_ASSIGN_OR_RETURN(const base::ModelRef ref, ParseModelArgument(arguments.model));
   LBW_ASSIGN_OR_RETURN(Connection* const connection, session.Connect());

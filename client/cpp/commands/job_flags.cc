@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "client/cpp/commands/shared.h"
 #include "client/cpp/format.h"
 #include "client/cpp/job_words.h"
 #include "client/cpp/names.h"
@@ -19,6 +20,17 @@ void AddJobFlags(CLI::App& app, JobFlags& flags) {
   app.add_option("--request-id", flags.request_id,
                  "the same id makes no second job, also from another run");
   app.add_flag("--no-wait,!--wait", flags.no_wait, "return once the job is queued");
+}
+
+absl::Status CheckResultFiles(const JobFlags& flags, const std::string& plot,
+                              const std::string& report) {
+  if (!plot.empty()) LBW_RETURN_IF_ERROR(CheckOutFile(plot, "--plot"));
+  if (!report.empty()) LBW_RETURN_IF_ERROR(CheckOutFile(report, "--report"));
+  const bool wants_result = !plot.empty() || !report.empty();
+  if (!wants_result || !(flags.no_wait || flags.dry_run)) return absl::OkStatus();
+  return base::Error(
+      absl::StatusCode::kInvalidArgument, base::reason::kBadArgument,
+      "--plot and --report need the result; they do not go with --no-wait or --dry-run");
 }
 
 absl::Status FillIn(const Session& session, const JobFlags& flags, v1::CreateJobRequest& request) {

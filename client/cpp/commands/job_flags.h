@@ -26,6 +26,10 @@ struct JobFlags {
 
 // --priority, --label, --request-id and --no-wait (or --wait). Not --dry-run, whose help differs.
 void AddJobFlags(CLI::App& app, JobFlags& flags);
+// --plot and --report, before anything is sent. Errors: kInvalidArgument - a file that cannot be
+// written, or one beside flags that leave no result to write.
+absl::Status CheckResultFiles(const JobFlags& flags, const std::string& plot,
+                              const std::string& report);
 // Everything of the request but its spec. Errors: kInvalidArgument - a label without KEY=.
 absl::Status FillIn(const Session& session, const JobFlags& flags, v1::CreateJobRequest& request);
 

@@ -50,15 +50,6 @@ absl::Status InvalidArgument(const std::string& message) {
   return base::Error(absl::StatusCode::kInvalidArgument, base::reason::kBadArgument, message);
 }
 
-absl::Status CheckFiles(const TrainArguments& arguments) {
-  if (!arguments.plot.empty()) LBW_RETURN_IF_ERROR(CheckOutFile(arguments.plot, "--plot"));
-  if (!arguments.report.empty()) LBW_RETURN_IF_ERROR(CheckOutFile(arguments.report, "--report"));
-  const bool wants_result = !arguments.plot.empty() || !arguments.report.empty();
-  if (!wants_result || !(arguments.job.no_wait || arguments.job.dry_run)) return absl::OkStatus();
-  return InvalidArgument(
-      "--plot and --report need the result; they do not go with --no-wait or --dry-run");
-}
-
 absl::StatusOr<TrainingFlags> ReadSpec(TrainingFlags flags) {
   if (flags.spec_file.empty()) return flags;
   LBW_ASSIGN_OR_RETURN(flags.spec_text, ReadTextFile(flags.spec_file, "--spec"));
@@ -121,7 +112,7 @@ absl::Status RunJob(Session& session, Connection& connection, const TrainArgumen
 }
 
 absl::Status Train(Session& session, const TrainArguments& arguments) {
-  LBW_RETURN_IF_ERROR(CheckFiles(arguments));
+  LBW_RETURN_IF_ERROR(CheckResultFiles(arguments.job, arguments.plot, arguments.report));
   LBW_ASSIGN_OR_RETURN(const TrainingFlags flags, ReadSpec(arguments.flags));
   v1::CreateJobRequest request;
   v1::TrainSpec& spec = *request.mutable_spec()->mutable_train();
@@ -136,7 +127,7 @@ absl::Status Train(Session& session, const TrainArguments& arguments) {
 }
 
 absl::Status FineTune(Session& session, const TrainArguments& arguments) {
-  LBW_RETURN_IF_ERROR(CheckFiles(arguments));
+  LBW_RETURN_IF_ERROR(CheckResultFiles(arguments.job, arguments.plot, arguments.report));
   LBW_ASSIGN_OR_RETURN(const TrainingFlags flags, ReadSpec(arguments.flags));
   QuantizeFlags grid = arguments.grid;
   LBW_RETURN_IF_ERROR(ReadRules(grid));

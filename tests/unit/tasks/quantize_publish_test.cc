@@ -6,42 +6,19 @@
 #include <functional>
 #include <string>
 
-#include "base/digest.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "tasks/report_size.h"
-#include "unit/registry/registry_fixture.h"
+#include "unit/tasks/publish_fixture.h"
 
 namespace lbw::tasks {
 namespace {
 
 using ::testing::HasSubstr;
 
-std::string DigestOf(std::string_view content) { return base::Sha256Hex(base::AsBytes(content)); }
-
-class PublishTest : public registry::RegistryFixture {
+class PublishTest : public PublishFixture {
  protected:
-  PublishTest() : datasets_(registry::NewDatasets(*database_, {})) {
-    limits_.max_text_bytes = size_t{4} << 20;
-    Open();
-    MakeModel("m");
-    for (const char* name : {"d", "e"}) {
-      const std::string pack = AddArtifact(name);
-      const absl::Status status = In([&](store::Session& session) -> absl::Status {
-        LBW_RETURN_IF_ERROR(datasets_->Insert(session, name, source_, "01check"));
-        return datasets_->Publish(session, name, "01check", {pack, 4, "{}", "{}"});
-      });
-      EXPECT_TRUE(status.ok()) << status;
-    }
-  }
-  absl::Status In(const std::function<absl::Status(store::Session&)>& work) {
-    return database_->Transaction(work);
-  }
-  std::string AddBlob(const std::string& content) {
-    const auto blob = blobs_->NewBlob().value();
-    EXPECT_TRUE(blob->Append(base::AsBytes(content)).ok());
-    return blob->Commit()->sha256;
-  }
+  PublishTest() : PublishFixture({"d", "e"}) {}
   jobs::Job Quantize() const {
     jobs::Job job;
     job.id = "01quantize";
@@ -75,9 +52,6 @@ class PublishTest : public registry::RegistryFixture {
       return status;
     });
   }
-
-  std::unique_ptr<registry::Datasets> datasets_;
-  const std::string source_ = AddArtifact("an archive", store::ArtifactOrigin::kUpload);
 };
 
 TEST_F(PublishTest, PreparesDigestsOfWhatIsNamed) {

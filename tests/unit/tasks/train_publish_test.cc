@@ -6,47 +6,23 @@
 #include <functional>
 #include <string>
 
-#include "base/digest.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "registry/evaluations.h"
 #include "tasks/report_size.h"
-#include "unit/registry/registry_fixture.h"
+#include "unit/tasks/publish_fixture.h"
 
 namespace lbw::tasks {
 namespace {
 
 using ::testing::HasSubstr;
 
-std::string DigestOf(std::string_view content) { return base::Sha256Hex(base::AsBytes(content)); }
-
-class TrainPublishTest : public registry::RegistryFixture {
+class TrainPublishTest : public PublishFixture {
  protected:
   TrainPublishTest()
-      : datasets_(registry::NewDatasets(*database_, {})),
-        evaluations_(registry::NewEvaluations(*database_)) {
-    limits_.max_text_bytes = size_t{4} << 20;
-    Open();
-    MakeModel("m");
-    for (const char* name : {"d", "e", "c"}) {
-      const std::string pack = AddArtifact(name);
-      const absl::Status status = In([&](store::Session& session) -> absl::Status {
-        LBW_RETURN_IF_ERROR(datasets_->Insert(session, name, source_, "01check"));
-        return datasets_->Publish(session, name, "01check", {pack, 4, "{}", "{}"});
-      });
-      EXPECT_TRUE(status.ok()) << status;
-    }
-  }
+      : PublishFixture({"d", "e", "c"}), evaluations_(registry::NewEvaluations(*database_)) {}
   TaskContext Context() {
     return {registry_.get(), datasets_.get(), evaluations_.get(), blobs_.get()};
-  }
-  absl::Status In(const std::function<absl::Status(store::Session&)>& work) {
-    return database_->Transaction(work);
-  }
-  std::string AddBlob(const std::string& content) {
-    const auto blob = blobs_->NewBlob().value();
-    EXPECT_TRUE(blob->Append(base::AsBytes(content)).ok());
-    return blob->Commit()->sha256;
   }
   jobs::Job JobOf(std::string_view kind) const {
     jobs::Job job;
@@ -96,9 +72,7 @@ class TrainPublishTest : public registry::RegistryFixture {
     });
   }
 
-  std::unique_ptr<registry::Datasets> datasets_;
   std::unique_ptr<registry::Evaluations> evaluations_;
-  const std::string source_ = AddArtifact("an archive", store::ArtifactOrigin::kUpload);
 };
 
 TEST_F(TrainPublishTest, PreparesDigestsOfWhatIsNamed) {
